@@ -8,7 +8,7 @@ PIP_COMPILE = -q --strip-extras --generate-hashes --allow-unsafe --no-header --n
 	--no-emit-find-links --no-emit-trusted-host
 C_PROGRAMS = workers/traffic workers/relay
 
-.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-focus bench-real-time bench-stream bench-probes bench-scale bench-words bench-truth faults fuzz matrix lock clean
+.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-focus bench-real-time bench-stream bench-series bench-probes bench-scale bench-million bench-hosts bench-words bench-truth faults fuzz matrix pictures lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ showdown: setup ## Set up, then run the reference campaign: TPROXY against eBPF
 test: setup ## Set up, then run every test (root: the kernel tests too)
 	@$(BIN)/python -m tests.suite
 
-check: setup ## Lint, types, import rules, C format; sizes, words, sentences, links, privates in tests, stale documents
+check: setup ## Lint, types, import rules, C format; sizes, words, sentences, links, privates in tests, stale documents and pictures
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -31,6 +31,7 @@ check: setup ## Lint, types, import rules, C format; sizes, words, sentences, li
 	@clang-format --dry-run -Werror $(C_SOURCES)
 	@$(BIN)/python docs/generate.py --check
 	@$(BIN)/python -m tests.house
+	@$(BIN)/python -m tests.pictures --check
 
 fmt: setup ## Format Python and C
 	@$(BIN)/ruff check --fix-only .
@@ -55,11 +56,20 @@ bench-real-time: setup ## What the generator's real-time priority does; the last
 bench-stream: setup ## Telemetry through the stream beside a plain client, as a ratio; the last line is JSON (2 min)
 	@$(BIN)/python -m tests.bench.stream
 
+bench-series: setup ## What a year of telemetry costs InfluxDB in series, before and now; the last line is JSON (2 min)
+	@$(BIN)/python -m tests.bench.series
+
 bench-probes: setup ## What watching costs; the last line is JSON (root, 5 min); DOCS=1: into docs/probes/index.md
 	@$(BIN)/python -m tests.bench.probes $(if $(DOCS),--write-docs)
 
 bench-scale: setup ## The largest campaign: what its blocks, report and pages cost; the last line is JSON (8 min); QUICK=1: 1 min
 	@$(BIN)/python -m tests.bench.scale $(if $(QUICK),--blocks 40)
+
+bench-million: setup ## Pages, REST and submissions with a million trials stored; the last line is JSON (12 GB, 20 min); DB=postgresql, QUICK=1: 1 min
+	@$(BIN)/python -m tests.bench.million $(if $(DB),--database $(DB)) $(if $(QUICK),--trials 20000 --asked 50)
+
+bench-hosts: setup ## A thousand simulated hosts on one coordinator; the last line is JSON (5 min); DB=postgresql, QUICK=1: 1 min
+	@$(BIN)/python -m tests.bench.fleet $(if $(DB),--database $(DB)) $(if $(QUICK),--hosts 60)
 
 bench-words: setup ## How often verdicts are wrong and what they find, by simulation; the last line is JSON (12 min)
 	@$(BIN)/python -m tests.bench.words
@@ -67,7 +77,7 @@ bench-words: setup ## How often verdicts are wrong and what they find, by simula
 bench-truth: setup ## Causes of known size, and what campaigns find of them; the last line is JSON (root, 25 min); QUICK=1: 2 min
 	@$(BIN)/python -m tests.bench.truth $(if $(QUICK),--quick)
 
-faults: setup ## Crashes, killed and paused parts, slow clients: the long forms; the last line is JSON (root, 25 min)
+faults: setup ## Crashes, killed and paused parts, slow clients: the long forms; the last line is JSON (root, 30 min)
 	@$(BIN)/python -m tests.faults
 
 fuzz: setup ## Hostile requests, messages and reports; random faults in simulated time; the last line is JSON (10 min); SEED=n repeats a run
@@ -75,6 +85,9 @@ fuzz: setup ## Hostile requests, messages and reports; random faults in simulate
 
 matrix: setup ## What each datapath keeps and carries, tested on this host (root, 1 min); DOCS=1: into docs/datapaths/traits.md
 	@$(BIN)/showdown matrix $(if $(DOCS),--write-docs)
+
+pictures: setup ## Draw the pictures of pages that changed into docs/images, after axe-core looked at them (1 min)
+	@$(BIN)/python -m tests.pictures
 
 lock: setup ## Resolve both locks anew from pyproject.toml: with the tools of development, and without
 	@$(BIN)/pip-compile $(PIP_COMPILE) --all-extras -o requirements.lock pyproject.toml

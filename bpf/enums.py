@@ -14,8 +14,10 @@ class Command(IntEnum):
     PROG_LOAD = 5
     PROG_ATTACH = 8
     PROG_DETACH = 9
+    PROG_TEST_RUN = 10
     PROG_GET_FD_BY_ID = 13
     OBJ_GET_INFO_BY_FD = 15
+    MAP_UPDATE_BATCH = 26
     PROG_QUERY = 16
     RAW_TRACEPOINT_OPEN = 17
     LINK_CREATE = 28
@@ -33,6 +35,7 @@ class MapType(IntEnum):
     PERCPU_ARRAY = 6
     LRU_HASH = 9
     LRU_PERCPU_HASH = 10
+    LPM_TRIE = 11
     SOCKMAP = 15
     SOCKHASH = 18
 
@@ -43,6 +46,7 @@ class ProgramType(IntEnum):
     SCHED_CLS = 3
     TRACEPOINT = 5
     XDP = 6
+    CGROUP_SKB = 8
     SOCK_OPS = 13
     SK_SKB = 14
     SK_MSG = 16
@@ -55,6 +59,7 @@ class ProgramType(IntEnum):
 class AttachType(IntEnum):
     """enum bpf_attach_type."""
 
+    CGROUP_INET_INGRESS = 0
     CGROUP_SOCK_OPS = 3
     SK_SKB_STREAM_VERDICT = 5
     SK_MSG_VERDICT = 7

@@ -141,7 +141,7 @@ class Instance:
         write_entry(self._maps[name], index, ctypes.create_string_buffer(value, len(value)))
 
     def _copy(self, name: str, original: int) -> int:
-        shape = _shape(original)
+        shape = shape_of(original)
         if name in self._map_kinds:
             shape = replace(shape, kind=self._map_kinds[name])
         self._shapes[name] = shape
@@ -281,7 +281,8 @@ def load_program(
             raise BpfError(f"{error}\n{log.value.decode(errors='replace')[-1500:]}") from error
 
 
-def _shape(fd: int) -> MapShape:
+def shape_of(fd: int) -> MapShape:
+    """What a map is made of. Raises :class:`BpfError`."""
     info = ctypes.create_string_buffer(256)
     bpf(Command.OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", fd, len(info), ctypes.addressof(info)), "map info")
     kind, _id, key_bytes, value_bytes, entries, flags = struct.unpack_from("=6I", info.raw)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bpf import few_symbols
 from bpf.enums import ProgramType
 from bpf.layout import LayoutError, Value, made
 
@@ -72,7 +73,7 @@ class Module:
         text = joined(source).encode()
         self._bpf: Any = BPF.__new__(BPF)
         try:
-            self._bpf.__init__(text=text, cflags=flags)
+            few_symbols.call(lambda: self._bpf.__init__(text=text, cflags=flags))
         except Exception as error:  # BCC raises bare Exception; the compiler's messages go to standard error
             self.close()
             raise BpfError(f"bpf/{source}: {error}") from error

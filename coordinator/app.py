@@ -7,6 +7,7 @@ from datetime import timedelta
 from apiflask import APIFlask
 
 from coordinator import api, auth, containment, logs, transport
+from coordinator.access import audit
 from coordinator.api import codec, document, parameters, rates, transfer
 from coordinator.config import Settings, load_settings
 from coordinator.scheduling.dispatch import CeleryDispatcher, Dispatcher
@@ -47,6 +48,7 @@ def create_app(
     codec.install(app)
     rates.install(app)
     auth.install(app)
+    audit.install(app)
     containment.install(app)
     transport.install(app, settings)
     transfer.install(app)
@@ -71,7 +73,7 @@ def _configure(app: APIFlask, settings: Settings) -> None:
     app.config.update(
         SECRET_KEY=settings.secret_key,
         MAX_CONTENT_LENGTH=USER_BODY_BYTES,
-        PERMANENT_SESSION_LIFETIME=timedelta(hours=auth.SESSION_HOURS),
+        PERMANENT_SESSION_LIFETIME=timedelta(days=auth.SESSION_DAYS),
         SESSION_COOKIE_NAME="showdown",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",

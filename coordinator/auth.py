@@ -1,28 +1,40 @@
 """Access control. A guard runs before every request, and refuses it unless the view is marked :func:`public`.
 
-Users send a bearer token, or have a session that was signed in with it. A session must also send its CSRF token to
-change something. Each worker host has its own bearer token, which is valid for the worker API and for that host only.
+Users send a bearer token, or have a session that was signed in with one, or at the provider of OIDC. What they may do
+is in ``access/rules.py``. A session must also send its CSRF token to change something. Each worker host has its own
+bearer token, which is valid for the worker API and for that host only.
 """
 
 import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from dataclasses import astuple
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, g, request, session
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
+from coordinator.access import audit, sharing
+from coordinator.access.bearer import InsufficientScope, principal_with, same, sender, visitor
+from coordinator.access.principal import OWNER, Kind, Principal, present
+from coordinator.access.rules import SAFE_METHODS, rule_of
 from coordinator.services import services
 from coordinator.sign_in_limits import SignInFailures
-from coordinator.store import sessions
+from coordinator.store import sessions, user_tokens
 from coordinator.store.enrolments import holder_of
+from coordinator.store.models import SessionRow
+from coordinator.store.sessions import Holder, Lifetime
+from domain.host_tokens import hash_of
+from domain.scopes import Scope
 
-SESSION_HOURS = 12
+SESSION_HOURS = 12  # without use
+SESSION_DAYS = 30  # in any case
+LIFETIME = Lifetime(SESSION_HOURS * 3600.0, SESSION_DAYS * 24 * 3600.0)
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
 WORKER_BLUEPRINT = "worker"
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FAILURES = "showdown.sign_in_failures"
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -56,16 +68,17 @@ def guard() -> None:
 
 
 def require_user() -> None:
-    """Accept the user token, or a signed-in session (with its CSRF token if the method changes something)."""
+    """Accept a user's token, or a signed-in session (with its CSRF token if the method changes something)."""
     bearer = _bearer()
-    if bearer is not None:
-        if not _same(bearer, services().settings.token):
-            raise Unauthorized("this token is not the user token (SHOWDOWN_TOKEN)")
-        return
-    if not is_signed_in():
-        raise Unauthorized("sign in, or send the user token: Authorization: Bearer …")
-    if request.method not in _SAFE_METHODS:
+    who = sender(bearer) if bearer is not None else session_principal() or visitor()
+    if who is None:
+        raise Unauthorized("sign in, or send a user's token: Authorization: Bearer …")
+    if bearer is None and request.method not in SAFE_METHODS:
         check_csrf()
+    needed = rule_of(str(request.endpoint), request.method).scope
+    if not who.scope.includes(needed):
+        raise InsufficientScope(f"{who.text} has the scope {who.scope}; this needs {needed}")
+    g.principal = who
 
 
 def for_enrolment(view: View) -> View:
@@ -109,45 +122,100 @@ def worker_host() -> str:
 
 def _is_enrolment_token(bearer: str) -> bool:
     expected = services().settings.worker_token
-    return bool(expected) and _same(bearer, expected)
+    return bool(expected) and same(bearer, expected)
 
 
 def sign_in(token: str) -> bool:
-    """Sign the session in if ``token`` is the user token. Raises ``TooManyRequests`` (429) after many failures."""
-    known = services()
-    if not _same(token.strip(), known.settings.token):
+    """Sign the session in if ``token`` is a valid one. Raises ``TooManyRequests`` (429) after many failures."""
+    try:
+        who = principal_with(token.strip())
+    except Unauthorized:
         failures: SignInFailures = current_app.extensions[_FAILURES]
         if failures.add(request.remote_addr or ""):
-            raise TooManyRequests("too many failed attempts to sign in; wait a minute")
+            raise TooManyRequests("too many failed attempts to sign in; wait a minute") from None
         return False
-    session.clear()  # a new session: values set before the sign-in do not survive
+    begin_session(who, Holder() if who.kind is Kind.OWNER else Holder(token_hash=hash_of(token.strip())))
+    return True
+
+
+def begin_session(who: Principal, holder: Holder) -> None:
+    """Begin a session: values set before the sign-in do not survive."""
+    known = services()
+    session.clear()
     session.permanent = True
-    session["user"] = _token_mark()
+    session["user"] = _mark(holder)
     session["csrf"] = secrets.token_urlsafe(32)
     session["id"] = secrets.token_urlsafe(32)
     with known.store.write() as database:
-        sessions.begin(database, session["id"], known.clock(), SESSION_HOURS * 3600.0)
-    return True
+        sessions.begin(database, session["id"], known.clock(), LIFETIME, holder)
+    g.session_principal = who
+    audit.note(who, "session.begin")
 
 
 def sign_out() -> None:
     """End the session, here and for every copy of its cookie."""
+    if (who := session_principal()) is not None:
+        audit.note(who, "session.end")
     with services().store.write() as database:
         sessions.end(database, str(session.get("id", "")))
     session.clear()
-    g.pop("signed_in", None)
+    g.pop("session_principal", None)
 
 
 def is_signed_in() -> bool:
-    """True for a session that was signed in with the present user token, and not signed out since."""
-    if "signed_in" not in g:
-        g.signed_in = False  # also if the database fails now, so that the page that says so can be shown
+    """True for a session whose token or person may still sign in, which is not idle, and not signed out."""
+    return session_principal() is not None
+
+
+def session_principal() -> Principal | None:
+    """Who has signed in to this session; a request that shows use extends it."""
+    if "session_principal" not in g:
+        g.session_principal = None  # also if the database fails now, so that the page that says so can be shown
         mark, secret = session.get("user"), session.get("id")
-        if isinstance(mark, str) and isinstance(secret, str) and _same(mark, _token_mark()):
-            known = services()
-            with known.store.read() as database:
-                g.signed_in = sessions.is_open(database, secret, known.clock())
-    return bool(g.signed_in)
+        if isinstance(mark, str) and isinstance(secret, str):
+            g.session_principal = _found_session(mark, secret)
+    found: Principal | None = g.session_principal
+    return found
+
+
+def may(scope: str) -> bool:
+    """Whether the sender of this request may do what needs ``scope``; pages hide what they may not."""
+    who = present() or session_principal()
+    return who is not None and who.scope.includes(Scope(scope))
+
+
+def _found_session(mark: str, secret: str) -> Principal | None:
+    known = services()
+    now = known.clock()
+    with known.store.read() as database:
+        row = sessions.open_session(database, secret, now)
+        if row is None or not same(mark, _mark(Holder(row.token_hash, row.person, row.scope))):
+            return None
+        token = user_tokens.token_with(database, row.token_hash) if row.token_hash else None
+    who = _holder_of_session(row, token, now)
+    end = sessions.extended_end(row, now, LIFETIME)
+    if who is not None and end is not None and _shows_use():
+        try:
+            with known.store.write() as database:
+                sessions.extend(database, secret, end)
+        except OperationalError:  # a full disk must not hide the pages that say so
+            current_app.logger.warning("a session could not be extended")
+    return who
+
+
+def _holder_of_session(row: SessionRow, token: user_tokens.UserTokenRow | None, now: float) -> Principal | None:
+    if row.token_hash is not None:
+        return None if token is None or token.refusal(now) else Principal(Kind.TOKEN, token.name, Scope(token.scope))
+    if row.person is not None:
+        return Principal(Kind.PERSON, row.person, Scope(row.scope or Scope.READ))
+    return OWNER
+
+
+def _shows_use() -> bool:
+    """False for what an open page sends by itself: a forgotten one must not keep its session open."""
+    if request.method not in SAFE_METHODS:
+        return True
+    return str(request.endpoint).startswith("web.") and "HX-Request" not in request.headers
 
 
 def csrf_token() -> str:
@@ -161,7 +229,7 @@ def check_csrf() -> None:
     """Raises :class:`StaleToken` (403) unless the request carries the session's CSRF token (header or form field)."""
     sent = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD, "")
     expected = session.get("csrf")
-    if not isinstance(expected, str) or not _same(sent, expected):
+    if not isinstance(expected, str) or not same(sent, expected):
         raise StaleToken("the CSRF token is missing or wrong; reload the page and try again")
 
 
@@ -169,6 +237,7 @@ def install(app: Flask) -> None:
     """Run the guard before every request of ``app``."""
     app.extensions[_FAILURES] = SignInFailures()
     app.before_request(guard)
+    app.after_request(sharing.hide)
 
 
 def _bearer() -> str | None:
@@ -176,11 +245,10 @@ def _bearer() -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))
-
-
-def _token_mark() -> str:
-    # A new token ends every session. The cookie is signed but readable, so it contains no part of the token.
+def _mark(holder: Holder) -> str:
+    # Another token, or another setting of who may sign in, ends every session that the former one began. The cookie is
+    # signed but readable, so it contains no part of the token.
     settings = services().settings
-    return hmac.new(settings.secret_key.encode(), settings.token.encode(), hashlib.sha256).hexdigest()
+    provider = repr(astuple(settings.oidc)) if settings.oidc is not None else "none"
+    credential = holder.token_hash or (f"oidc {provider}" if holder.person else settings.token)
+    return hmac.new(settings.secret_key.encode(), credential.encode(), hashlib.sha256).hexdigest()

@@ -3,16 +3,25 @@
 import json
 import os
 import secrets
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote
 
+from coordinator.notice_settings import NoticeSettings, notice_settings
+from coordinator.oidc_settings import OidcSettings, oidc_settings
+from coordinator.private_files import own_text, write_new
+from coordinator.retention_settings import RetentionSettings, retention_settings
 from domain.logs import FORMATS
+from domain.texts import words_of
+
+T = TypeVar("T")
 
 DEFAULT_STATE_DIR = "/var/lib/showdown"
 DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+SIGNING_KEY = "signing-key.pem"  # in the state directory
 REQUESTS_PER_MINUTE = 30_000  # of one address to the API; a program that polls in a loop sends fewer
 _SECRETS = {"token": "SHOWDOWN_TOKEN", "secret_key": "SHOWDOWN_SECRET_KEY"}
 _ENROLMENT = "worker_token"  # in secrets.json of earlier versions; none is drawn any more
@@ -45,13 +54,23 @@ class Settings:
     worker_token: str
     secret_key: str
     influx: InfluxSettings = InfluxSettings()
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     grafana_url: str = ""
     web_url: str = ""
     secure_cookies: bool = False
     trusted_proxies: int = 0
     trusted_hosts: tuple[str, ...] = ()
     requests_per_minute: int = 0
+    audit_days: int = 365
+    oidc: OidcSettings | None = None
     token_is_new: bool = False
+    signing_key: Path | None = None
+    notices: NoticeSettings = field(default_factory=NoticeSettings)
+
+    @property
+    def signing_key_file(self) -> Path:
+        """The key that signs bundles; it is made when it is first needed."""
+        return self.signing_key or self.state_dir / SIGNING_KEY
 
     def __repr__(self) -> str:  # keeps secrets out of logs and tracebacks
         return f"Settings(state_dir={str(self.state_dir)!r})"
@@ -90,14 +109,40 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             org=env.get("SHOWDOWN_INFLUX_ORG", ""),
             bucket=env.get("SHOWDOWN_INFLUX_BUCKET", "") or "showdown",
         ),
+        retention=_valid(retention_settings, env),
         grafana_url=_http_url(env, "SHOWDOWN_GRAFANA_URL"),
         web_url=web_url,
         secure_cookies=_flag(env, "SHOWDOWN_SECURE_COOKIES") or web_url.startswith("https://"),
         trusted_proxies=_proxies(env),
         trusted_hosts=_hosts(env),
         requests_per_minute=_requests_per_minute(env),
+        audit_days=_audit_days(env),
+        oidc=_valid(oidc_settings, env, web_url),
         token_is_new=is_new and not given["token"],
+        signing_key=_signing_key(env),
+        notices=_valid(notice_settings, env),
     )
+
+
+def _valid(read: Callable[..., T], *given: Any) -> T:
+    """What a module of settings reads from the environment. Raises :class:`SettingsError`."""
+    try:
+        return read(*given)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def signing_key_file(environ: Mapping[str, str] | None = None) -> Path:
+    """The key that signs bundles, without any other setting. Raises :class:`SettingsError`."""
+    env = os.environ if environ is None else environ
+    return _signing_key(env) or Path(env.get("SHOWDOWN_STATE_DIR", "") or DEFAULT_STATE_DIR) / SIGNING_KEY
+
+
+def _signing_key(env: Mapping[str, str]) -> Path | None:
+    file = env.get("SHOWDOWN_SIGNING_KEY", "")
+    if file and not Path(file).is_absolute():
+        raise SettingsError(f"SHOWDOWN_SIGNING_KEY is not an absolute path: {file}")
+    return Path(file) if file else None
 
 
 def _secret(env: Mapping[str, str], variable: str) -> str:
@@ -171,8 +216,15 @@ def _requests_per_minute(env: Mapping[str, str]) -> int:
     return int(value)
 
 
+def _audit_days(env: Mapping[str, str]) -> int:
+    value = env.get("SHOWDOWN_AUDIT_DAYS", "") or "365"
+    if not (value.isascii() and value.isdecimal() and len(value) <= 5 and 1 <= int(value) <= 36_500):
+        raise SettingsError("SHOWDOWN_AUDIT_DAYS must be a number of days, 1 to 36500")
+    return int(value)
+
+
 def _hosts(env: Mapping[str, str]) -> tuple[str, ...]:
-    names = tuple(filter(None, (name.strip() for name in env.get("SHOWDOWN_TRUSTED_HOSTS", "").split(","))))
+    names = words_of(env.get("SHOWDOWN_TRUSTED_HOSTS", ""))
     if any("/" in name or " " in name for name in names):
         raise SettingsError("SHOWDOWN_TRUSTED_HOSTS must be host names separated by commas, without http://")
     return names
@@ -183,36 +235,15 @@ def _kept_secrets(state_dir: Path) -> tuple[dict[str, str], bool]:
     path = state_dir / "secrets.json"
     is_new = False
     if not path.exists():
-        is_new = _write_new(path, json.dumps({name: secrets.token_urlsafe(32) for name in _SECRETS}, allow_nan=False))
+        drawn = {name: secrets.token_urlsafe(32) for name in _SECRETS}
+        try:
+            is_new = write_new(path, json.dumps(drawn, allow_nan=False))
+        except OSError as error:
+            raise SettingsError(f"SHOWDOWN_STATE_DIR cannot be written: {error}") from error
     try:
-        kept = json.loads(_own_text(path))
+        kept = json.loads(own_text(path))
         found = {name: str(kept[name]) for name in _SECRETS}
         return found | {_ENROLMENT: str(kept.get(_ENROLMENT, ""))}, is_new
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         variables = ", ".join(_SECRETS.values())
         raise SettingsError(f"{path} cannot be read ({error}); remove it, or set {variables}") from error
-
-
-def _own_text(path: Path) -> str:
-    """The text of a file of this user. Raises ``OSError`` for another user's file, and for a symbolic link."""
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), encoding="utf-8") as file:
-        if os.fstat(file.fileno()).st_uid != os.geteuid():
-            raise PermissionError("it belongs to another user")
-        return file.read()
-
-
-def _write_new(path: Path, text: str) -> bool:
-    """Create ``path`` with mode 0600 atomically; ``False`` if another process created it first."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".secrets-")
-    except OSError as error:
-        raise SettingsError(f"SHOWDOWN_STATE_DIR cannot be written: {error}") from error
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        os.unlink(temporary)
-    return True

@@ -12,13 +12,17 @@ from coordinator.config import Settings
 from coordinator.scheduling.dispatch import Dispatcher
 from coordinator.store.database import Store
 from coordinator.trouble import Watch
+from domain.combination import Run
+from domain.host_factor import HostFactor
 from domain.looks import Exactness
 from domain.outcome import Tally
 from domain.report import CampaignReport
 from domain.stacks import Stacks
+from domain.trend import TrendReport
+from domain.trust import Trust
 
 EXTENSION = "showdown"
-_REPORTED = 20_000  # entries of all reports in the cache, 1 to 4 kB each
+_REPORTED = 5_000  # entries of all reports in the cache, 1 to 4 kB each; that of an ended campaign is stored
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,13 @@ class Services:
     watch: Watch
     reports: VersionedCache[CampaignReport] = field(default_factory=lambda: VersionedCache(_REPORTED, _entries))
     measured: VersionedCache[Measured] = field(default_factory=lambda: VersionedCache(40))
+    host_factors: VersionedCache[HostFactor] = field(default_factory=lambda: VersionedCache(16))
+    runs: VersionedCache[Run] = field(default_factory=lambda: VersionedCache(100))
     announced: Sparing = field(default_factory=Sparing)
     exactness: VersionedCache[Exactness | None] = field(default_factory=lambda: VersionedCache(32))
     tallies: VersionedCache[Tally] = field(default_factory=lambda: VersionedCache(256))
+    trends: VersionedCache[TrendReport] = field(default_factory=lambda: VersionedCache(40))
+    trust: VersionedCache[Trust] = field(default_factory=lambda: VersionedCache(1))
     # By cell; a few megabytes each.
     stacks: VersionedCache[dict[str, Stacks]] = field(default_factory=lambda: VersionedCache(4))
 

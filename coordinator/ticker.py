@@ -7,11 +7,11 @@ step fails is set aside, with the reason, and the others go on (coordinator/stor
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 
 from coordinator.scheduling.clock_steps import ClockSteps
 from coordinator.scheduling.dispatch import Dispatcher, DispatchError, NoToken
@@ -23,11 +23,13 @@ from coordinator.scheduling.lifecycle import (
     BlockState,
     CampaignState,
 )
-from coordinator.store import outcomes, quarantine, transitions
+from coordinator.store import endings, quarantine, schedules, self_comparisons, series_points, transitions
 from coordinator.store.clock_repair import pull_back_times
 from coordinator.store.database import Store
+from coordinator.store.forced_end import end_cancelled
 from coordinator.store.marks import TICKER, set_mark
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, HostRow
+from coordinator.store.next_blocks import GIVING, NEXT_BLOCK, OUTSTANDING_BLOCK, idle_hosts
 from coordinator.store.quarantine import Kind, contained, not_held
 from coordinator.store.submission import ONLINE_S, is_online
 from coordinator.store.vitals import hosts_to_ping, pinged, takes_blocks
@@ -39,11 +41,10 @@ MARK_EACH_S = 5.0
 RESEND_S = 15.0  # a message that was not claimed by then counts as lost
 CHECK_STORED_S = 60.0  # how often hosts and matrices are read, so that one that cannot be read is shown
 PING_S = 20.0
+KEEP_EACH_S = 60.0  # how often campaigns are archived or deleted by rule, a few at a time
 # After its start, or a step of its clock, the coordinator cannot judge who was silent:
 LEASE_GRACE_S = 10.0  # workers renew leases every 2 s …
 HOST_GRACE_S = 40.0  # … and report themselves every 30 s
-_OUTSTANDING = (BlockState.DISPATCHED, BlockState.RUNNING)
-_OPEN = (CampaignState.QUEUED, CampaignState.RUNNING)
 
 log = logging.getLogger(__name__)
 
@@ -61,25 +62,40 @@ _SENT = select(AttemptRow.id, AttemptRow.block_id, AttemptRow.number, AttemptRow
 
 
 def tick(store: Store, dispatcher: Dispatcher, now: float, *, steady_s: float = HOST_GRACE_S) -> None:
-    """One round: expire leases, move blocks off silent hosts, dispatch, resend, finish, store outcomes.
+    """One round: leases, silent hosts, schedules, dispatch, lost messages, ends, outcomes, series.
 
     ``steady_s``: for how long the clock has been steady, and the coordinator was up.
     """
     if pull_back_times(store, now):
         log.warning("the clock was set back: stored times lay in the future")
+        schedules.replan(store, now)
     if steady_s >= LEASE_GRACE_S:
         expire_leases(store, now)
+        end_cancelled(store, now)
     if steady_s >= HOST_GRACE_S:
         reassign_blocks(store, now)
+    schedules.start_due(store, now)
     dispatch_waiting(store, dispatcher, now)
     resend_unclaimed(store, dispatcher, now)
     finish_campaigns(store, now)
-    outcomes.fill(store)
+    endings.fill(store)
+    series_points.fill(store, now)
+    self_comparisons.fill(store)
 
 
-def run(store: Store, dispatcher: Dispatcher, clock: Callable[[], float], stop: threading.Event) -> None:
-    """Tick until ``stop`` is set. It logs a failed round and continues with the next."""
+def run(
+    store: Store,
+    dispatcher: Dispatcher,
+    clock: Callable[[], float],
+    stop: threading.Event,
+    keep: Callable[[float], object] | None = None,
+) -> None:
+    """Tick until ``stop`` is set. It logs a failed round and continues with the next.
+
+    ``keep`` applies the rules of retention at a time; ``None`` if there are none.
+    """
     steps, pinged_at, checked_at, marked_at = ClockSteps(), -PING_S, -CHECK_STORED_S, -MARK_EACH_S
+    kept_at = -KEEP_EACH_S
     while not stop.wait(INTERVAL_S):
         now, monotonic_s = clock(), time.monotonic()
         steady_s = steps.steady_s(now, monotonic_s)
@@ -95,6 +111,9 @@ def run(store: Store, dispatcher: Dispatcher, clock: Callable[[], float], stop: 
                 marked_at = monotonic_s
                 with store.write() as session:
                     set_mark(session, TICKER, now)
+            if keep is not None and steady_s >= HOST_GRACE_S and monotonic_s - kept_at >= KEEP_EACH_S:
+                kept_at = monotonic_s
+                keep(now)
         except Exception:  # an unavailable database comes back; the ticker must outlive that
             log.exception("a round of the ticker failed")
 
@@ -175,7 +194,7 @@ def _blocks_of_silent_hosts(store: Store, now: float) -> list[tuple[str, str]]:
             .distinct()
             .join(CampaignRow)
             .outerjoin(HostRow, HostRow.name == BlockRow.host)
-            .where(CampaignRow.state.in_(_OPEN), not_held(CampaignRow.id))
+            .where(CampaignRow.state.in_(GIVING), not_held(CampaignRow.id))
             .where(BlockRow.state.in_([BlockState.WAITING, BlockState.DISPATCHED]))
             .where(
                 or_(
@@ -187,11 +206,17 @@ def _blocks_of_silent_hosts(store: Store, now: float) -> list[tuple[str, str]]:
         return [(campaign_id, host) for campaign_id, host in session.execute(query)]
 
 
-def dispatch_waiting(store: Store, dispatcher: Dispatcher, now: float) -> None:
-    """Give every idle host that takes messages its next block: oldest campaign first, in planned order."""
+def dispatch_waiting(store: Store, dispatcher: Dispatcher, now: float, hosts: Collection[str] | None = None) -> None:
+    """Give every idle host that takes messages its next block: oldest campaign first, in planned order.
+
+    ``hosts``: only these, if it is known that nothing has changed for the others.
+    """
     with store.read() as session:
-        hosts = [h.name for h in session.scalars(select(HostRow).order_by(HostRow.name)) if takes_blocks(h, now)]
-    for host in hosts:
+        chosen = idle_hosts(now)
+        if hosts is not None:
+            chosen = chosen.where(HostRow.name.in_(hosts))
+        names = session.scalars(chosen).all()
+    for host in names:
         attempt = _begin_next(store, host, now)
         if attempt is not None:
             _send(store, dispatcher, attempt, now)
@@ -199,45 +224,23 @@ def dispatch_waiting(store: Store, dispatcher: Dispatcher, now: float) -> None:
 
 def _begin_next(store: Store, host: str, now: float) -> _Sent | None:
     """Create the host's next attempt unless one is outstanding; the caller sends it after the commit."""
-    candidates = _candidates(host)
     with store.read() as session:
-        first = session.execute(candidates).first()
+        first = session.execute(NEXT_BLOCK, {"host": host}).first()
         if first is None:
             return None
     with _contained(store, first.campaign_id, "its next block", now), store.write() as session:
         session.scalar(select(HostRow).where(HostRow.name == host).with_for_update())
-        outstanding = select(BlockRow.id).where(BlockRow.host == host, BlockRow.state.in_(_OUTSTANDING))
-        outstanding = outstanding.where(not_held(BlockRow.campaign_id)).limit(1)
-        chosen = session.execute(candidates).first()
-        if chosen is None or session.scalar(outstanding) is not None:
+        chosen = session.execute(NEXT_BLOCK, {"host": host}).first()
+        if chosen is None or session.scalar(OUTSTANDING_BLOCK, {"host": host}) is not None:
             return None
         campaign = transitions.lock_campaign(session, chosen.campaign_id)
         block = session.get_one(BlockRow, chosen.id)
-        if campaign is None or campaign.state not in _OPEN or block.state != BlockState.WAITING or block.host != host:
+        if campaign is None or campaign.state not in GIVING or block.state != BlockState.WAITING or block.host != host:
             return None
         begun = transitions.begin_attempt(session, block)
         session.flush()
         return _Sent(begun.id, block.id, begun.number, host)
     return None
-
-
-def _candidates(host: str) -> Select[tuple[str, str]]:
-    """The host's next block: the first of the oldest open campaign that has one; its cost depends on no block."""
-    next_block = (
-        select(BlockRow.id)
-        .where(BlockRow.campaign_id == CampaignRow.id, BlockRow.state == BlockState.WAITING, BlockRow.host == host)
-        .order_by(BlockRow.index)
-        .limit(1)
-        .correlate(CampaignRow)
-        .scalar_subquery()
-    )
-    return (
-        select(next_block.label("id"), CampaignRow.id.label("campaign_id"))
-        .where(CampaignRow.state.in_(_OPEN), not_held(CampaignRow.id), next_block.is_not(None))
-        .where(func.coalesce(CampaignRow.paused, "") == "")
-        .order_by(CampaignRow.created_at, CampaignRow.id)
-        .limit(1)
-    )
 
 
 def resend_unclaimed(store: Store, dispatcher: Dispatcher, now: float) -> None:

@@ -4,7 +4,7 @@ from flask import Flask, Response, request
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from coordinator.config import Settings
+from coordinator.config import LOOPBACK, Settings
 
 HSTS = "max-age=31536000"
 HEADERS = {
@@ -17,7 +17,6 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class _Sessions(SecureCookieSessionInterface):

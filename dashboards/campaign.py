@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from dashboards import influxql, model
 from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
-from dashboards.panels import arrange, figures, lines, row, rows, series, table, trial_links
-from domain.campaign_points import CAMPAIGN_PROGRESS, TRIAL, VERDICT
-from domain.sample import CAMPAIGN_EVENT, TRAFFIC
+from dashboards.panels import arrange, figures, lines, row, rows, series, table, trial_links, words
+from domain.campaign_points import CAMPAIGN_EVENT, CAMPAIGN_PROGRESS, FIGURE, TRIAL, VERDICT
+from domain.sample import TRAFFIC
 
 UID = "showdown"
 NEWEST_TRIALS = 200
+CAMPAIGNS_SINCE = "90d"
 VARIABLES = ("host", "datapath", "workload", "level")
 
 _CAMPAIGN = (matches_variable("campaign"),)
@@ -31,19 +32,51 @@ def dashboard() -> Json:
             model.campaign_variable(),
             *map(model.variable, VARIABLES),
             model.variable("metric", measurement=VERDICT, multi=False),
+            model.variable("figure", measurement=FIGURE, multi=False),
         ],
         annotations=_annotations(),
         panels=arrange(_panels()),
     )
 
 
+_EXPLAINED = """\
+**One campaign.** *Campaign* lists start (UTC), name and id, the newest first. Empty charts mean that the campaign
+is outside of the time range: the table *Campaigns* at the end links the range of each. Verdicts and figures are
+copies. The [campaign's page](${showdown_url:raw}/campaigns/${campaign}) has all of them, with their evidence.
+"""
+
+
 def _panels() -> Iterator[Json]:
+    yield words("About this dashboard", _EXPLAINED)
     yield from _progress()
     yield from _verdicts()
     yield row("Traffic")
     yield from _traffic()
     yield row("Trials")
     yield from _trials()
+    yield row("Other campaigns")
+    yield _campaigns()
+
+
+_RANGE = (
+    "/d/showdown?var-campaign=${__data.fields.campaign}"
+    "&from=${__data.fields.from_ms.numeric}&to=${__data.fields.until_ms.numeric}&${datasource:queryparam}"
+)
+
+
+def _campaigns() -> Json:
+    """Every campaign, each with a link that sets the time range to its own."""
+    columns = 'last("blocks_ended") AS "ended", "blocks_failed", "blocks_planned", "name", "from_ms", "until_ms"'
+    return table(
+        "Campaigns",
+        f"The campaigns of the last {CAMPAIGNS_SINCE[:-1]} days by their last block. The id links to the campaign in "
+        "its range of time.",
+        rows(select(columns, CAMPAIGN_PROGRESS, (), ("campaign",))),
+        units={"ended": "short", "blocks_failed": "short", "blocks_planned": "short"},
+        links={"campaign": {"title": "Show this campaign", "url": _RANGE, "targetBlank": False}},
+        sorted_by="Time",
+        since=CAMPAIGNS_SINCE,
+    )
 
 
 def _progress() -> Iterator[Json]:
@@ -56,6 +89,7 @@ def _progress() -> Iterator[Json]:
             for name in ("ended", "failed", "planned")
         ],
         width=12,
+        limits={"failed": 1},
     )
     yield figures(
         "Validity",
@@ -63,6 +97,7 @@ def _progress() -> Iterator[Json]:
         "short",
         [series(select(f'sum("{name}") AS "{name}"', TRIAL, _CELLS), "$col trials") for name in ("valid", "invalid")],
         width=12,
+        limits={"invalid trials": 1},
     )
 
 
@@ -162,14 +197,23 @@ def _trials() -> Iterator[Json]:
         fields = ", ".join(map(influxql.field, names))
         legend = _CELL if len(names) == 1 else f"$col {_CELL}"
         yield lines(title, description, unit, [series(select(fields, TRIAL, _CELLS, _BY_CELL), legend)], points=True)
+    yield lines(
+        "$figure",
+        "A figure that the workload declares, of each valid trial, or over its time. Choose it above.",
+        "none",
+        [series(select('"value"', FIGURE, (*_CELLS, matches_variable("figure")), (*_BY_CELL, "figure", "unit")),
+                f"$tag_figure $tag_unit {_CELL}")],
+        points=True,
+    )  # fmt: skip
     columns = (
-        '"run", "datapath", "workload", "level", "host", "valid", "reasons", "details", "requests", "errors", '
+        '"trial", "datapath", "workload", "level", "host", "valid", "reasons", "details", "requests", "errors", '
         '"requests_per_s", "cpu_us_per_request", "latency_p99_us", "service_time_p99_us", '
-        '"cpus_used", "queued_share", "lag_p99_us"'
+        '"cpus_used", "queued_share", "lag_p99_us", "run"'
     )
     yield table(
         "Newest trials",
-        f"The newest {NEWEST_TRIALS} trials; an invalid one has reasons instead of figures. The run links to its page.",
+        f"The newest {NEWEST_TRIALS} trials; an invalid one has reasons instead of figures. The id links to its page; "
+        "trials of earlier versions have the id in the last column.",
         rows(select(columns, TRIAL, _CELLS, limit=NEWEST_TRIALS)),
         units={
             "valid": "bool_yes_no",

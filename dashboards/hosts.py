@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dashboards import influxql, model
 from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
-from dashboards.panels import arrange, lines, row, series
+from dashboards.panels import arrange, lines, row, series, words
+from domain.noise_limits import MAX_STEAL_SHARE
 from domain.sample import (
     CPU_KINDS,
     HOST_CPU,
@@ -33,10 +34,19 @@ def dashboard() -> Json:
         "The CPU time of hosts while datapaths were compared, their drops, and the state of their telemetry.",
         variables=[model.campaign_variable(), *map(model.variable, VARIABLES)],
         panels=arrange(_panels()),
+        since="now-24h",
     )
 
 
+_EXPLAINED = """\
+**Hosts while they measured.** CPU time, drops and telemetry are of the selected campaign. Above a dashed line,
+trials are invalid or points are lost. Lost telemetry leaves gaps in charts only: figures and verdicts come from the
+coordinator's database. Times are in UTC.
+"""
+
+
 def _panels() -> Iterator[Json]:
+    yield words("About this dashboard", _EXPLAINED)
     yield row("$host", repeat="host")
     yield from _cpu()
     yield row("Drops and losses in the kernel")
@@ -71,6 +81,7 @@ def _cpu() -> Iterator[Json]:
         "Time that the hypervisor took, as a share of all CPUs. A trial that loses more than 5 % is invalid.",
         "percentunit",
         [series(select('"steal"', HOST_CPU, _CELLS, ("datapath",)), "$tag_datapath")],
+        limit=MAX_STEAL_SHARE,
     )
 
 
@@ -115,6 +126,7 @@ def _pipeline() -> Iterator[Json]:
         "short",
         [series(over_time(causes, TELEMETRY, _ON_HOSTS, ("host",)), "$col, $tag_host")],
         stacked=True,
+        limit=1,
     )
     yield lines(
         "Spool",

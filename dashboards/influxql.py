@@ -44,6 +44,11 @@ def tag_values(measurement: str, tag: str, where: Sequence[str] = ()) -> str:
     return f'SHOW TAG VALUES FROM "{measurement}" WITH KEY = "{tag}"{condition}'
 
 
+def values_of_tags(measurement: str, tags: Sequence[str]) -> str:
+    """The values of several tags: those of the first one in alphabetical order come first."""
+    return f'SHOW TAG VALUES FROM "{measurement}" WITH KEY IN ({", ".join(map(field, tags))})'
+
+
 def field_names(measurement: str) -> str:
     """The fields of a measurement."""
     return f'SHOW FIELD KEYS FROM "{measurement}"'

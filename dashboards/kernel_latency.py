@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dashboards import influxql, model
 from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
-from dashboards.panels import arrange, heatmap, lines, row, rows, series, table, trial_links
+from dashboards.panels import arrange, heatmap, lines, row, rows, series, table, trial_links, words
 from domain.sample import (
     BUCKETS,
     KERNEL_EVENT,
@@ -58,7 +58,15 @@ def dashboard() -> Json:
     )
 
 
+_EXPLAINED = """\
+**Where the time goes in the kernel.** *Datapath* and *Against* are the two that are compared. *Stage* and *Role*
+select stages of a request's path. Only watched slices have points: they explain the figures, and are not counted in
+them. Times are in UTC.
+"""
+
+
 def _panels() -> Iterator[Json]:
+    yield words("About this dashboard", _EXPLAINED)
     yield from _stage_table()
     yield row("Percentiles by stage: $datapath beside $against")
     for percentile, word in (("p50", "Median"), ("p99", "99th percentile")):
@@ -117,7 +125,8 @@ def _stage_table() -> Iterator[Json]:
         hidden=("Time",),
         width=12,
     )
-    columns = f'top("value_ns", {SLOWEST}) AS "value_ns", "stage", "role", "datapath", "workload", "level", "run"'
+    details = '"stage", "role", "datapath", "workload", "level", "trial", "run"'
+    columns = f'top("value_ns", {SLOWEST}) AS "value_ns", {details}'
     yield table(
         "Slowest events",
         f"The {SLOWEST} slowest of the sampled latencies, each with its trial.",

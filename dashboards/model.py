@@ -4,17 +4,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards import influxql
+from domain.campaign_points import AS_LISTED, CAMPAIGN_EVENT
 from domain.sample import TRAFFIC
 
 Json = dict[str, Any]
 
-DATASOURCE = {"type": "influxdb", "uid": "showdown-influxdb"}
+PROVISIONED = "showdown-influxdb"
+"""The uid of the data source that ``provisioning/`` describes."""
+
+DATASOURCE = {"type": "influxdb", "uid": "${datasource}"}
 TAG = "showdown"
+_ASCENDING, _DESCENDING = 1, 2
 DEFAULT_WEB_URL = "http://127.0.0.1:8400"
 
 CAMPAIGN_PAGE = "${showdown_url:raw}/campaigns/${campaign}"
-TRIAL_PAGE = "${showdown_url:raw}/trials/${__data.fields.run}"
-"""The link of a table row, from its column ``run``."""
+TRIAL_PAGE = "${showdown_url:raw}/trials/${__data.fields.%s}"
+"""The link of a table row, from its column with the trial's id."""
+
+_ID_OF_LISTED = "/^(?<text>(?:.* )?(?<value>[a-z0-9-]+))$/"
+"""What Grafana makes of a listed campaign: all of it as the text, and the id as the value."""
 
 
 def dashboard(
@@ -25,8 +33,13 @@ def dashboard(
     variables: Sequence[Json],
     panels: Sequence[Json],
     annotations: Sequence[Json] = (),
+    since: str = "now-7d",
+    refresh: str = "30s",
 ) -> Json:
-    """A whole dashboard, with links to the others and to the campaign's page."""
+    """A whole dashboard, with links to the others and to the campaign's page.
+
+    ``since`` is for those who open it in Grafana; links from the web pages have the range of their campaign.
+    """
     return {
         "uid": uid,
         "title": title,
@@ -36,11 +49,11 @@ def dashboard(
         "version": 1,
         "editable": True,
         "graphTooltip": 1,
-        "refresh": "5s",
-        "time": {"from": "now-15m", "to": "now"},
-        "timezone": "browser",
+        "refresh": refresh,
+        "time": {"from": since, "to": "now"},
+        "timezone": "utc",
         "links": _links(),
-        "templating": {"list": [*variables, _web_url()]},
+        "templating": {"list": [_datasource(), *variables, _web_url()]},
         "annotations": {"list": list(annotations)},
         "panels": list(panels),
     }
@@ -62,7 +75,7 @@ def variable(
     return found | ({"allValue": ".*"} if absent_too else {})
 
 
-def query_variable(name: str, label: str, query: str, *, multi: bool, regex: str = "") -> Json:
+def query_variable(name: str, label: str, query: str, *, multi: bool, regex: str = "", sort: int = _ASCENDING) -> Json:
     """A variable with the values that a statement returns, filtered by a (JavaScript) regular expression."""
     return {
         "type": "query",
@@ -70,10 +83,9 @@ def query_variable(name: str, label: str, query: str, *, multi: bool, regex: str
         "label": label or name.capitalize(),
         "datasource": DATASOURCE,
         "query": query,
-        "definition": query,
         "regex": regex,
         "refresh": 2,
-        "sort": 1,
+        "sort": sort,
         "multi": multi,
         "includeAll": multi,
         "current": {"text": ["All"], "value": ["$__all"]} if multi else {},
@@ -81,8 +93,31 @@ def query_variable(name: str, label: str, query: str, *, multi: bool, regex: str
 
 
 def campaign_variable() -> Json:
-    """The variable for one campaign, by its id."""
-    return variable("campaign", multi=False, within_campaign=False)
+    """The variable for one campaign: listed by start, name and id, the newest first.
+
+    Campaigns of earlier versions have their id only. Grafana keeps the first of two options with one value, and
+    InfluxDB answers with the values of ``as_listed`` before those of ``campaign``.
+    """
+    query = influxql.values_of_tags(CAMPAIGN_EVENT, (AS_LISTED, "campaign"))
+    return query_variable("campaign", "", query, multi=False, regex=_ID_OF_LISTED, sort=_DESCENDING)
+
+
+def _datasource() -> Json:
+    """The variable for the InfluxDB; at first it is the provisioned one."""
+    return {
+        "type": "datasource",
+        "name": "datasource",
+        "label": "Data source",
+        "description": "An InfluxDB that is read in InfluxQL.",
+        "query": "influxdb",
+        "regex": "",
+        "refresh": 1,
+        "multi": False,
+        "includeAll": False,
+        "options": [],
+        "current": {"text": "Showdown", "value": PROVISIONED},
+        "hide": 0,
+    }
 
 
 def annotation(name: str, color: str, query: str, *, title: str, text: str, tags: str = "") -> Json:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from dashboards.model import DATASOURCE, Json, link
+from domain.sample import TRIAL_ID
 
 COLUMNS = 24
 HEIGHT = 9
@@ -33,8 +34,9 @@ def lines(
     bars: bool = False,
     trimmed: str = "",
     links: Sequence[Json] = (),
+    limit: float | None = None,
 ) -> Json:
-    """Time series. ``trimmed``: a prefix to remove from legends (aggregates over several fields have it)."""
+    """Time series. ``trimmed``: a prefix to remove from legends of several fields; ``limit``: where a red line is."""
     custom: Json = {
         "drawStyle": "points" if points else "bars" if bars else "line",
         "fillOpacity": 30 if stacked or bars else 0,
@@ -44,11 +46,13 @@ def lines(
         "spanNulls": BRIDGED_MS,
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
         "scaleDistribution": {"type": "log", "log": 10} if logarithmic else {"type": "linear"},
+        **({} if limit is None else {"thresholdsStyle": {"mode": "dashed"}}),
     }
+    defaults = {"unit": unit, "custom": custom, "links": list(links), **_thresholds(limit)}
     renamed = {"id": "renameByRegex", "options": {"regex": f"^{trimmed}(.*)$", "renamePattern": "$1"}}
     return {
         **_panel("timeseries", title, description, targets, width),
-        "fieldConfig": {"defaults": {"unit": unit, "custom": custom, "links": list(links)}, "overrides": []},
+        "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": {
             "legend": {"displayMode": "table", "placement": "bottom", "showLegend": True, "calcs": ["lastNotNull"]},
             "tooltip": {"mode": "multi", "sort": "desc"},
@@ -79,15 +83,24 @@ def heatmap(title: str, description: str, target: Json, *, width: int = COLUMNS 
     }
 
 
-def figures(title: str, description: str, unit: str, targets: Sequence[Json], *, width: int = COLUMNS // 4) -> Json:
-    """Several large figures with their names."""
+def figures(
+    title: str,
+    description: str,
+    unit: str,
+    targets: Sequence[Json],
+    *,
+    width: int = COLUMNS // 4,
+    limits: Mapping[str, float] | None = None,
+) -> Json:
+    """Several large figures with their names. ``limits``: from which value on a figure is red, by name."""
+    overrides = [_override(name, _thresholds(limit)) for name, limit in (limits or {}).items()]
     return {
         **_panel("stat", title, description, targets, width, height=4),
-        "fieldConfig": {"defaults": {"unit": unit, "noValue": "–"}, "overrides": []},
+        "fieldConfig": {"defaults": {"unit": unit, "noValue": "–", **_thresholds()}, "overrides": overrides},
         "options": {
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
             "textMode": "value_and_name",
-            "colorMode": "none",
+            "colorMode": "value",
             "graphMode": "none",
             "orientation": "vertical",
         },
@@ -104,8 +117,12 @@ def table(
     links: Mapping[str, Json] | None = None,
     sorted_by: str = "",
     width: int = COLUMNS,
+    since: str = "",
 ) -> Json:
-    """A table; ``units`` and ``links`` are by column, and a column without a unit has none."""
+    """A table; ``units`` and ``links`` are by column, and a column without a unit has none.
+
+    ``since``: how far back it goes, whatever the range of the dashboard.
+    """
     overrides = [_override(name, {"unit": unit}) for name, unit in units.items()]
     overrides += [_override(name, {"links": [url]}) for name, url in (links or {}).items()]
     organize = {"excludeByName": dict.fromkeys(hidden, True), "indexByName": {}, "renameByName": {}}
@@ -113,9 +130,21 @@ def table(
     return {
         **_panel("table", title, description, [target], width),
         "fieldConfig": {"defaults": {"unit": "none", "custom": {"filterable": True}}, "overrides": overrides},
-        "options": {"showHeader": True, "sortBy": order, "footer": {"show": False}},
+        "options": {"showHeader": True, "sortBy": order, "footer": {"show": False, "reducer": []}},
+        **({"timeFrom": since, "hideTimeOverride": False} if since else {}),
         # One table, whether Grafana returns one frame for all groups or one frame per group.
         "transformations": [{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
+    }
+
+
+def words(title: str, markdown: str, *, width: int = COLUMNS, height: int = 4) -> Json:
+    """A panel of text."""
+    return {
+        "type": "text",
+        "title": title,
+        "description": "",
+        "options": {"mode": "markdown", "content": markdown},
+        "size": (width, height),
     }
 
 
@@ -169,6 +198,12 @@ def _override(column: str, properties: Json) -> Json:
     }
 
 
+def _thresholds(limit: float | None = None) -> Json:
+    """Plain below ``limit``, and red from there on."""
+    red: list[Json] = [] if limit is None else [{"color": "red", "value": limit}]
+    return {"thresholds": {"mode": "absolute", "steps": [{"color": "text", "value": None}, *red]}}
+
+
 def trial_links(url: str) -> dict[str, Json]:
-    """Links from a table's column ``run`` to the trial's page."""
-    return {"run": link("Trial page", url)}
+    """Links from a table's columns with ids of trials to their pages; points of earlier versions have ``run``."""
+    return {column: link("Trial page", url % column) for column in (TRIAL_ID, "run")}

@@ -13,9 +13,9 @@ MODULES=/lib/modules/$KERNEL
 VENV=.venv
 PACKAGES=(
     python3 python3-venv python3-bpfcc libbpfcc "linux-headers-$ARCH"        # Python, and BCC with its headers
-    redis-server influxdb nginx-light haproxy wrk                            # the private stack and the labs
+    redis-server influxdb nginx-light libnginx-mod-stream haproxy wrk        # the private stack and the labs
     nftables iproute2 ethtool nghttp2-client openssl                         # the host's network tools
-    gcc libc6-dev make ca-certificates                                       # build
+    gcc libc6-dev make libssl-dev libnghttp2-dev ca-certificates             # build
 )
 LOCK=requirements-production.lock
 if [ "${SHOWDOWN_PRODUCTION:-0}" != 1 ]; then

@@ -19,10 +19,14 @@ MIN_SECONDS = 1e-9  # a shorter time is zero: it is the rounding of a difference
 MAX_FIGURE = sys.float_info.max  # the interval of few pairs reaches that far
 MAX_NAMES = 64  # of the things that one measurement counts by name: errors, origins, clients, stages
 MAX_SLICES = 1_200  # of one trial: a campaign allows 1,000, and a few more are watched
-MAX_TRIALS = 32  # of one block: the datapaths of a campaign
+MAX_TRIALS = 48  # of one block: the datapaths of a campaign
+MAX_READINGS = 200  # of the probes in one trial
 MAX_VARIANTS = 200  # of one family on one host
 NO_NUL = r"^[^\x00]*$"
 """The pattern of every free text. PostgreSQL stores no NUL; a lone surrogate is refused as it is not Unicode."""
+
+NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
+"""The pattern of a text of one line: no character that a terminal obeys."""
 
 _EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -34,6 +38,11 @@ BASE64 = r"^[A-Za-z0-9+/]*={0,2}$"
 def text(max_length: int) -> StringConstraints:
     """The constraints of a text: so many characters at most, and no NUL."""
     return StringConstraints(max_length=max_length, pattern=NO_NUL)
+
+
+def plain(max_length: int) -> StringConstraints:
+    """The constraints of a text of one line that people read: no control character, which a terminal may obey."""
+    return StringConstraints(max_length=max_length, pattern=NO_CONTROL)
 
 
 def printable(message: str) -> str:
@@ -87,7 +96,7 @@ Figure = Annotated[float, Field(ge=-MAX_FIGURE, le=MAX_FIGURE, allow_inf_nan=Fal
 When = Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST)]
 """A time of day, with its zone."""
 
-Word = Annotated[str, text(64)]
+Word = Annotated[str, plain(64)]
 """A short name that other software chose: a cause, an origin, an offload."""
 
 Line = Annotated[str, text(400), PRINTABLE]

@@ -7,11 +7,12 @@ of limits and one set of messages. The limits are part of the model.
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from domain.bounds import text
+from domain.bounds import MAX_TRIALS, text
 from domain.budget import Budget, Precision, check_budget
 from domain.capacity import SEARCH_STEPS
 from domain.condition import ConditionText
@@ -21,10 +22,12 @@ from domain.expectation import Expectations
 from domain.focus import FocusLabels, FocusLevels, FocusSlices, check_focus
 from domain.frozen import Frozen
 from domain.hints import advised, did_you_mean
+from domain.leaving_out import LeaveOutMissing, LeftOut
 from domain.load import MAX_CLIENTS, AnyLoad, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
 from domain.margins import Margins
 from domain.names import CampaignName, HostName, Label, Name, labels_of
 from domain.primary import MAX_PRIMARY, Entry, check_primary
+from domain.probed import ProbeLevels, check_probe_levels
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, search_blocks_of, shares_of
 from domain.workload import Values
@@ -36,7 +39,7 @@ MAX_TEXT_BYTES = 16 << 10  # of a TOML campaign: the parser takes quadratic time
 CALIBRATION = "calibration"  # the level name of calibration blocks; no level of a campaign may have it
 CALIBRATION_CONNECTIONS = 64  # used by a campaign that has no closed level
 CALIBRATION_S = 2.0  # least traffic per datapath behind a capacity
-_LISTS = ("workloads", "probes", "hosts", "focus", "focus_levels")  # of names, each at most once
+_LISTS = ("workloads", "probes", "probe_levels", "hosts", "focus", "focus_levels")  # of names, each at most once
 
 
 class Cell(Frozen):
@@ -57,7 +60,7 @@ class Campaign(Frozen):
     name: CampaignName = Field(description="Letters, digits, '.', '_' and '-'; at most 64.")
     description: Annotated[str, text(500)] = ""
     datapaths: tuple[Name, ...] = Field(
-        min_length=1, max_length=32, description="Name one twice for an A/A comparison."
+        min_length=1, max_length=MAX_TRIALS, description="Name one twice for an A/A comparison."
     )
     reference: Label | None = Field(
         default=None, description="The datapath that the others are compared with; default: the first."
@@ -108,6 +111,7 @@ class Campaign(Frozen):
         description="Clients per lab that load its datapath at once; rates and connections are their totals.",
     )
     probes: tuple[Name, ...] = Field(default=(), max_length=16)
+    probe_levels: ProbeLevels = ()
     flame_graphs: bool = Field(
         default=False, strict=True, description="Sample on-CPU stacks in one more uncounted slice per trial."
     )
@@ -130,11 +134,13 @@ class Campaign(Frozen):
     focus_levels: FocusLevels = ()
     focus_slices: FocusSlices = None
     expect: Expectations = Field(default={})
+    leave_out_missing: LeaveOutMissing = None
+    left_out: LeftOut = Field(default={})
 
     @field_validator("description")
     @classmethod
     def _is_printable(cls, value: str) -> str:
-        # It is printed to terminals and stored in databases; neither handles control characters well.
+        # It is printed to terminals, which obey control characters.
         if any(not character.isprintable() and character not in "\n\t" for character in value):
             raise ValueError("must not contain control characters")
         return value
@@ -190,14 +196,15 @@ class Campaign(Frozen):
             raise ValueError(f"parameters.{unused}: the campaign does not run {unused}; {advice}")
         check_levels(self.levels, self.slices, self.clients)
         searches = " (a search of a capacity has up to as many as its steps)" if self.search_blocks else ""
-        if self.total_blocks > MAX_BLOCKS:
+        if (total := self.total_blocks) > MAX_BLOCKS:
             limit = f"the limit is {MAX_BLOCKS}: use fewer blocks, levels or workloads"
-            raise ValueError(f"blocks: {self.total_blocks} blocks in total{searches}; {limit}")
+            raise ValueError(f"blocks: {total} blocks in total{searches}; {limit}")
         if self.traffic_s > MAX_TRAFFIC_S:
             limit = f"the limit is {MAX_TRAFFIC_S // 3600}; use fewer or shorter slices"
             raise ValueError(f"slices: {self.traffic_s / 3600:.1f} hours of traffic; {limit}")
         check_budget(self)
         check_focus(self)
+        check_probe_levels(self)
         return self
 
     @property
@@ -213,12 +220,8 @@ class Campaign(Frozen):
     @property
     def cells(self) -> tuple[Cell, ...]:
         """Every cell: by workload, then by level, then by datapath."""
-        return tuple(
-            Cell(datapath=label, workload=workload, level=level)
-            for workload in self.workloads
-            for level in self.levels
-            for label in self.labels
-        )
+        places = product(self.workloads, self.levels, self.labels)
+        return tuple(Cell(datapath=label, workload=workload, level=level) for workload, level, label in places)
 
     @property
     def search_blocks(self) -> int:

@@ -44,7 +44,13 @@ class Side(Frozen):
 
     id: str
     name: str
+    host: str = Field(default="", description="If only its blocks on this host are compared.")
     scope: str = Field(description="Where and when it was measured.")
+
+    @property
+    def title(self) -> str:
+        """Its id, with the host if it is about one."""
+        return f"{self.id}:{self.host}" if self.host else self.id
 
 
 class Setting(Frozen):

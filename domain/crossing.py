@@ -1,11 +1,11 @@
 """A campaign's load levels: their cross product with conditions, and what they must fit."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
 from domain.condition import Condition
-from domain.load import AnyLoad, OpenLoad
+from domain.load import AnyLoad, CapacityLoad, OpenLoad
 from domain.names import Name
 
 MAX_LEVELS = 16  # of a campaign, including those that conditions add
@@ -38,6 +38,28 @@ def cross_product(levels: Mapping[str, AnyLoad], conditions: Mapping[str, Condit
                 raise ValueError(f"two levels would be named {both}; rename a level or a condition")
             found[both] = load.model_copy(update={"condition": condition})
     return found
+
+
+def measured_levels(levels: Mapping[str, AnyLoad]) -> tuple[str, ...]:
+    """The levels that have trials of counted slices: all but capacities, which are searched."""
+    return tuple(level for level, load in levels.items() if not isinstance(load, CapacityLoad))
+
+
+def check_known(field: str, names: Sequence[str], known: Collection[str], what: str) -> None:
+    """Whether each of a field's names is among the campaign's datapaths or levels. Raises ``ValueError`` if not."""
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{field}: {name!r} is not among the {what}; choose from {', '.join(known)}")
+
+
+def check_measured(field: str, names: Sequence[str], levels: Mapping[str, AnyLoad], why: str) -> None:
+    """Whether a field names levels of the campaign, none of them a capacity: ``why`` says what a search lacks.
+
+    Raises ``ValueError`` if not.
+    """
+    check_known(field, names, levels, "levels")
+    if searched := [name for name in names if isinstance(levels[name], CapacityLoad)]:
+        raise ValueError(f"{field}: {searched[0]} is searched, and {why}; remove it")
 
 
 def check_levels(levels: Mapping[str, AnyLoad], slices: int, clients: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad
+from domain.probed import watched_levels
 from domain.searched import (
     CALIBRATION_STEPS,
     CHECK_STEPS,
@@ -43,7 +44,9 @@ class Timed(Protocol):
     @property
     def levels(self) -> Mapping[str, AnyLoad]: ...
     @property
-    def probes(self) -> Sequence[str]: ...
+    def probes(self) -> tuple[str, ...]: ...
+    @property
+    def probe_levels(self) -> tuple[str, ...]: ...
     @property
     def flame_graphs(self) -> bool: ...
     @property
@@ -81,19 +84,23 @@ def calibration_s(campaign: Timed) -> float:
     return len(campaign.workloads) * (closed_s + open_s)
 
 
-def block_traffic_s(campaign: Timed, load: AnyLoad) -> float:
+def block_traffic_s(campaign: Timed, level: str) -> float:
     """Seconds of traffic of one datapath in one block (or search), including warm-up and uncounted slices."""
+    load = campaign.levels[level]
     slice_s = slice_s_at(campaign, load)
     if isinstance(load, CapacityLoad):
         return trials_of_search(load.steps) * slice_s + load.steps * campaign.warm_up_s
     block_s = campaign.slices * slice_s + campaign.warm_up_s
-    block_s += (max(slice_s, WATCHED_SLICE_S) + min(campaign.warm_up_s, WATCHED_WARM_UP_S)) * bool(campaign.probes)
+    if level in watched_levels(campaign):
+        block_s += max(slice_s, WATCHED_SLICE_S) + min(campaign.warm_up_s, WATCHED_WARM_UP_S)
     return block_s + slice_s * campaign.flame_graphs
 
 
 def traffic_s(campaign: Timed) -> float:
     """Seconds of traffic in the whole campaign, including warm-up and one host's calibration."""
-    total_s = sum(_blocks_of(campaign, load) * block_traffic_s(campaign, load) for load in campaign.levels.values())
+    total_s = sum(
+        _blocks_of(campaign, load) * block_traffic_s(campaign, level) for level, load in campaign.levels.items()
+    )
     return len(campaign.labels) * (len(campaign.workloads) * total_s + calibration_s(campaign))
 
 

@@ -16,7 +16,9 @@ class MeanShare(Frozen):
     """The mean over the blocks that count, in percent of the due requests."""
 
     value: float
-    low: float | None = Field(default=None, description="95 % interval; null with fewer than five blocks.")
+    low: float | None = Field(
+        default=None, description="95 % interval; null with fewer than five blocks, or if all are the same."
+    )
     high: float | None = None
 
 

@@ -5,19 +5,20 @@ blocks of two datapaths are shorter than blocks of four, so there are more pairs
 it is made before the first figure, and no result decides what is measured.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Protocol
 
 from pydantic import Field
 
+from domain.bounds import MAX_TRIALS
 from domain.budget import is_adaptive
-from domain.crossing import MAX_LEVELS, check_levels
-from domain.load import AnyLoad, CapacityLoad
+from domain.crossing import MAX_LEVELS, check_known, check_levels, check_measured, measured_levels
+from domain.load import AnyLoad
 from domain.names import Label, Name
 
 FocusLabels = Annotated[
     tuple[Label, ...],
-    Field(max_length=32, description="Datapaths that the added blocks measure; default: all of the campaign."),
+    Field(max_length=MAX_TRIALS, description="Datapaths that the added blocks measure; default: all of the campaign."),
 ]
 FocusLevels = Annotated[
     tuple[Name, ...],
@@ -58,12 +59,14 @@ class Focusing(Protocol):
 
 def added_levels(campaign: Focusing) -> tuple[str, ...]:
     """The levels of added blocks; searches for a capacity are not repeated."""
-    measured = (level for level, load in campaign.levels.items() if not isinstance(load, CapacityLoad))
+    measured = measured_levels(campaign.levels)
     return tuple(level for level in measured if not campaign.focus_levels or level in campaign.focus_levels)
 
 
 def focus_at(campaign: Focusing, level: str) -> tuple[str, ...]:
     """The datapaths of a level's added blocks, in the campaign's order, if these leave some out; empty otherwise."""
+    if not campaign.focus:
+        return ()  # asked thousands of times for a report
     labels = added_labels(campaign)
     return labels if len(labels) < len(campaign.labels) and level in added_levels(campaign) else ()
 
@@ -92,21 +95,11 @@ def check_focus(campaign: Focusing) -> None:
         return
     if len(campaign.focus) < 2:
         raise ValueError("focus: name two datapaths or more, as their ratio is what it is for")
-    _check_known("focus", campaign.focus, campaign.labels)
-    _check_known("focus_levels", campaign.focus_levels, campaign.levels)
+    check_known("focus", campaign.focus, campaign.labels, "datapaths")
     if not is_adaptive(campaign):
         raise ValueError("focus: it is about the added blocks; give the campaign a budget or a precision")
-    searched = [level for level in campaign.focus_levels if isinstance(campaign.levels[level], CapacityLoad)]
-    if searched:
-        raise ValueError(f"focus_levels: {searched[0]} is searched, and searches are not repeated; remove it")
+    check_measured("focus_levels", campaign.focus_levels, campaign.levels, "searches are not repeated")
     levels = added_levels(campaign)
     if not levels:
         raise ValueError("focus: every level is a capacity, and searches are not repeated")
     check_levels({level: campaign.levels[level] for level in levels}, added_slices(campaign), campaign.clients)
-
-
-def _check_known(field: str, names: Sequence[str], known: Mapping[str, AnyLoad] | Sequence[str]) -> None:
-    for name in names:
-        if name not in known:
-            what = "datapaths" if field == "focus" else "levels"
-            raise ValueError(f"{field}: {name!r} is not among the {what}; choose from {', '.join(known)}")

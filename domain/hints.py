@@ -1,5 +1,6 @@
 """What makes a problem easy to mend: the field it belongs to, and the name that was probably meant. Pure."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -29,8 +30,15 @@ def advised(problem: Problem, data: Mapping[str, Any], fields: Collection[str]) 
         field, separator, rest = problem.message.partition(": ")
         if separator and field.partition(".")[0] in fields:
             return Problem(field=field, message=rest)
+    if problem.field == "name" and isinstance(name := data.get("name"), str) and (allowed := _allowed(name)):
+        return Problem(field="name", message=f"{problem.message} (did you mean {allowed!r}?)")
     if problem.field in _EMPTY and data.get(problem.field) in ([], (), {}):
         return Problem(field=problem.field, message=_EMPTY[problem.field])
     if problem.field == first and first in data and first not in fields:
         return Problem(field=first, message=f"{problem.message}{did_you_mean(first, fields)}")
     return problem
+
+
+def _allowed(name: str) -> str:
+    """The nearest name that a campaign may have; empty if there is none."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name[:_COMPARED]).strip("-._")

@@ -22,9 +22,9 @@ class SelfEnrolment(Frozen):
     token_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-def token_of(random: bytes) -> str:
+def token_of(random: bytes, prefix: str = PREFIX) -> str:
     """The token for 32 random bytes."""
-    return PREFIX + base64.urlsafe_b64encode(random).decode().rstrip("=")
+    return prefix + base64.urlsafe_b64encode(random).decode().rstrip("=")
 
 
 def hash_of(token: str) -> str:

@@ -16,9 +16,11 @@ from domain.bounds import (
     Line,
     Paragraph,
     Seconds,
+    When,
     Word,
     text,
 )
+from domain.campaign_points import listed_as
 from domain.frozen import Frozen
 from domain.host_identity import HostIdentity
 from domain.names import BlockId, CampaignId, CampaignName, HostName, LeaseToken, Name
@@ -59,6 +61,10 @@ class BlockJob(Frozen):
 
     campaign_id: CampaignId
     campaign_name: CampaignName
+    campaign_started_at: When | None = Field(
+        default=None,
+        description="By the coordinator's clock, to name the campaign in charts; a worker compares nothing with it.",
+    )
     block_id: BlockId
     attempt: int = Field(ge=1, le=MOST_ATTEMPTS)
     lease: LeaseToken
@@ -66,6 +72,11 @@ class BlockJob(Frozen):
     slice_s: Seconds
     warm_up_s: Seconds
     probes: tuple[Name, ...] = Field(max_length=MAX_NAMES)
+
+    @property
+    def listed_as(self) -> str:
+        """The campaign in lists of charts; empty if an earlier coordinator does not say when it started."""
+        return listed_as(self.campaign_id, self.campaign_name, self.campaign_started_at)
 
 
 class Phase(StrEnum):
@@ -136,6 +147,11 @@ class Variant(Frozen):
         max_length=MAX_NAMES,
         description="tcp, udp: the protocols that a datapath carries, or the one that a workload uses.",
     )
+    services: tuple[Name, ...] = Field(
+        default=(),
+        max_length=MAX_NAMES,
+        description="The only protocols above TCP that a datapath carries, if not all; the one of a workload.",
+    )
     ip_versions: tuple[Annotated[int, Field(ge=4, le=6)], ...] = Field(
         default=(4,), max_length=2, description="Datapaths only: 4, 6, or both."
     )
@@ -164,6 +180,10 @@ class Variant(Frozen):
     place: Place | None = Field(
         default=None, description="Probes only: where the stage is on a request's path; null beside it."
     )
+
+    def carries_service(self, workload: "Variant | None") -> bool:
+        """Of a datapath: whether it carries the workload's protocol above TCP. Older workers state none of both."""
+        return not self.services or workload is None or set(workload.services) <= set(self.services)
 
     @property
     def available(self) -> bool:

@@ -8,6 +8,7 @@ under ballast(1000), conntrack``.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
@@ -30,7 +31,8 @@ from domain.capacity import (
 from domain.capacity import (
     SPELLINGS as CAPACITY_SPELLINGS,
 )
-from domain.condition import PLAIN, TERMS, ConditionText, parse_condition
+from domain.condition import PLAIN, ConditionText, parse_condition
+from domain.condition_terms import USAGE
 from domain.frozen import Frozen
 from domain.profile import PROFILES, RAMP, STEPS, Profile, read_profile
 
@@ -204,8 +206,11 @@ def _parse_load(value: Any) -> Any:
     if isinstance(value, str):
         bare, under, condition = _UNDER.split(value, maxsplit=1) if _UNDER.search(value) else (value, "", "")
         if under and not condition.strip():
-            raise ValueError(f"{value[:40]!r} names no condition after 'under'; known terms: {TERMS}")
-        return {**_parse_bare(bare), "condition": parse_condition(condition)}
+            raise ValueError(f"{value[:40]!r} names no condition after 'under'; known terms: {USAGE}")
+        return {
+            **(_remembered(bare) if len(bare) <= _SHORT else _parse_bare(bare)),
+            "condition": parse_condition(condition),
+        }
     if not isinstance(value, Mapping):
         raise ValueError(f"write {_SPELLINGS}")
     return value
@@ -235,6 +240,10 @@ def _arrivals(arrival: str | None, in_flight: str | None) -> dict[str, Any]:
     return {"arrival": arrival or "poisson", "in_flight": int(in_flight) if in_flight else None}
 
 
+_SHORT = 80  # characters of a level that is remembered
+_remembered = lru_cache(512)(_parse_bare)  # a campaign's blocks have few levels, and each block has its own copy
+
+
 _AS_TEXT = PlainSerializer(str, return_type=str)
 
 LoadLevel = Annotated[
@@ -246,7 +255,7 @@ LoadLevel = Annotated[
             "type": "string",
             "pattern": "|".join(one.pattern.removesuffix("$") + _CONDITION for one in _WRITTEN),
             "description": f"How hard the generator drives: {_SPELLINGS}. 'under' and a condition may follow: "
-            f"terms separated by commas, of {TERMS}.",
+            f"terms separated by commas, of {USAGE}.",
             "examples": [
                 "closed(64)",
                 "open(20000)",

@@ -20,6 +20,7 @@ _KEPT = 1000  # events that are remembered
 _FRAMES = 3
 _SECRETS = (
     (re.compile(r"(?i)\b(bearer|basic|token) +[\w.~+/=:-]{8,}"), r"\1 ***"),
+    (re.compile(r"\bsd[hus]_[\w-]{8,}"), "***"),  # tokens of hosts and users, and secrets of links
     (re.compile(r"(://[^/@\s:]*):[^/@\s]+@"), r"\1:***@"),
     (re.compile(r"(?i)\b(token|password|secret|lease)(['\"]?[=:] ?['\"]?)[\w.~+/=-]{8,}"), r"\1\2***"),
 )

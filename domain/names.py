@@ -15,6 +15,11 @@ _CAMPAIGN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _CAMPAIGN_ID = r"^[a-z0-9]{1,16}$"
 _BLOCK_ID = r"^[a-z0-9]{1,16}(-[a-z0-9]{1,16})?$"
 _LEASE = r"^[A-Za-z0-9_-]{1,64}$"
+_NAMED = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+_CRON = r"^[A-Za-z0-9*/,#-]+( +[A-Za-z0-9*/,#-]+){4}$"
+_ZONE = r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$"
+_SERIES = r"^[0-9a-f]{16}$"
+_EMAIL = r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$"
 
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
 """The name of a variant or level; it becomes a metric tag, a file name and part of a namespace's name."""
@@ -30,8 +35,11 @@ FUNCTIONS: Mapping[str, str] = {
     "steer": "proxying",
     "splice": "splicing",
     "balance": "balancing",
+    "terminate": "TLS termination",
     "filter": "filtering",
+    "defend": "defence against floods",
     "shape": "shaping",
+    "gateway": "an L7 gateway",
 }
 """What a datapath does to traffic, in the order of tables, with the word for sentences. One row adds a function."""
 
@@ -53,6 +61,21 @@ BlockId = Annotated[str, StringConstraints(pattern=_BLOCK_ID)]
 LeaseToken = Annotated[str, StringConstraints(pattern=_LEASE)]
 """The lease of an attempt, which its worker's reports must name."""
 
+TokenName = Annotated[str, StringConstraints(pattern=_NAMED)]
+"""The name of a user's token; it becomes a part of paths and of the audit log."""
+
+CronText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=_CRON)]
+"""A cron expression: minute, hour, day of the month, month, day of the week."""
+
+ZoneName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64, pattern=_ZONE)]
+"""A name of the IANA time zone database, such as ``Europe/Berlin``."""
+
+SeriesId = Annotated[str, StringConstraints(pattern=_SERIES)]
+"""The id of a series of campaigns."""
+
+EmailAddress = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=_EMAIL)]
+"""Where a mail goes."""
+
 _LOWER = "lower-case letters, digits and '_', beginning with a letter, at most 32"
 
 SHAPES = {
@@ -62,7 +85,12 @@ SHAPES = {
     _CAMPAIGN: "must be letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 64",
     _CAMPAIGN_ID: "must be a campaign's id: lower-case letters and digits, at most 16",
     _BLOCK_ID: "must be a block's id: the campaign's id, '-' and a number",
+    _CRON: "must be five fields: minute, hour, day of the month, month, day of the week, as in 30 2 * * *",
+    _ZONE: "must be the name of a time zone, such as UTC or Europe/Berlin",
+    _SERIES: "must be the id of a series: sixteen digits, 0 to 9 and a to f",
+    _EMAIL: "must be an e-mail address",
     _LEASE: "must be a lease: letters, digits, '_' and '-', at most 64",
+    _NAMED: "must be lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 63",
 }
 """By pattern: the message for text that does not match it."""
 
@@ -70,6 +98,11 @@ SHAPES = {
 def is_host_name(text: str) -> bool:
     """True for a :data:`HostName`."""
     return len(text) <= MAX_HOST_NAME and re.fullmatch(_HOST, text) is not None
+
+
+def is_token_name(text: str) -> bool:
+    """True for a :data:`TokenName`."""
+    return re.fullmatch(_NAMED, text) is not None
 
 
 def is_campaign_id(text: str) -> bool:

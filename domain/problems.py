@@ -5,8 +5,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from domain.bounds import BASE64, NO_NUL
+from domain.bounds import BASE64, NO_CONTROL, NO_NUL
 from domain.names import SHAPES
+
+SET_ASIDE = "set_aside"
+"""The code of a refusal because a campaign or host has made an error: nothing is wrong with what was sent."""
 
 MAX_PROBLEMS = 100  # of one input; more help no reader
 _MOST_DIGITS = 6  # of a place
@@ -93,7 +96,12 @@ _SENTENCES: Mapping[str, str] = {
 }
 
 
-_SHAPES = {**SHAPES, NO_NUL: "must not contain the character NUL", BASE64: "must be base64"}
+_SHAPES = {
+    **SHAPES,
+    NO_NUL: "must not contain the character NUL",
+    NO_CONTROL: "must not contain control characters",
+    BASE64: "must be base64",
+}
 
 
 def _sentence(error: Any) -> str:

@@ -43,9 +43,9 @@ class Protocol:
         return self.major == other.major
 
 
-PROTOCOL = Protocol(2, 1)
+PROTOCOL = Protocol(2, 2)
 """What this program speaks. Version 1 had one token for all workers and stated no version; 2.1 added the processes of a
-finding."""
+finding, 2.2 the start of a campaign."""
 
 
 def mismatch(coordinator: Protocol, worker: Protocol) -> str:

@@ -13,10 +13,12 @@ from domain.answer import Answer
 from domain.bounds import Figure, Index, Levels, Names, Paragraph, Paragraphs, Weights
 from domain.carried import is_late, is_queued
 from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
+from domain.condition_cost import ConditionCost
 from domain.crossover import Crossover, OverloadOnset
 from domain.exceedance import MeanShare
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial, ReasonsCount
+from domain.figures import CellFigure
 from domain.fingerprints import FingerprintBlocks
 from domain.frozen import Frozen
 from domain.gate import Check
@@ -25,6 +27,7 @@ from domain.metric import Metric
 from domain.names import Label, Name
 from domain.searched import OpenCapacities, SearchedCapacity
 from domain.telemetry import TelemetryAccount
+from domain.tolerated import ToleratedAttack
 from domain.trial import Reason
 from domain.verdict_words import VerdictWord
 
@@ -94,6 +97,7 @@ class CellResult(Frozen):
     percent_over_20ms: MeanShare | None = None
     pairs: int = Field(default=0, ge=0, description="Blocks (or searches) behind the level's first figure.")
     compared: bool = Field(default=True, description="False if it was valid in too few of the level's blocks.")
+    compared_in_focus: Names = Field(default=(), description="If it is false: what it is compared with all the same.")
     latency_us: Percentiles | None = Field(
         default=None, description="Pooled over all valid trials, from the intended send; open loop only."
     )
@@ -236,7 +240,10 @@ class Price(Frozen):
     """What one datapath costs over another of a different function: the mean of per-block differences, in µs."""
 
     datapath: Label
-    over: Label = Field(description="The routed path (role limit), or the reference in a campaign without it.")
+    over: Label = Field(
+        description="The routed path (role limit), or the reference in a campaign without it; "
+        "or the datapath that does the same but for what this one adds."
+    )
     workload: Name
     level: Name
     metric: Metric
@@ -246,21 +253,15 @@ class Price(Frozen):
     us: float = Field(description="The difference of the two means.")
     low_us: float = Field(description="95 % interval of the difference, of this comparison alone.")
     high_us: float
+    sign_known: bool | None = Field(
+        default=None, description="Whether the difference, or the ratio of the same pairs, excludes nothing (95 %)."
+    )
     sentence: str
 
-
-class ConditionCost(Frozen):
-    """A datapath under a condition relative to itself in the plain one, at the same load; it gets no verdict."""
-
-    datapath: Label
-    workload: Name
-    level: Name
-    plain: Name = Field(description="The level in the plain condition.")
-    metric: Metric
-    pairs: int = Field(ge=2, description="Pairs of blocks that had the same turn on their host.")
-    ratio: float
-    low: float
-    high: float
+    @property
+    def may_be_nothing(self) -> bool:
+        """True if the pairs do not even show which of the two is higher."""
+        return self.low_us <= 0 <= self.high_us and not self.sign_known
 
 
 class CampaignReport(Frozen):
@@ -274,7 +275,11 @@ class CampaignReport(Frozen):
     expectations: tuple[Check, ...] = ()
     prices: tuple[Price, ...] = ()
     carrying: tuple[Carrying, ...] = ()
+    figures: tuple[CellFigure, ...] = Field(
+        default=(), description="Declared by workloads and datapaths besides the usual ones."
+    )
     condition_costs: tuple[ConditionCost, ...] = ()
+    tolerated_attacks: tuple[ToleratedAttack, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
     differences: tuple[Difference, ...] = ()
     crossovers: tuple[Crossover, ...] = ()
@@ -286,5 +291,5 @@ class CampaignReport(Frozen):
     fingerprints: tuple[FingerprintBlocks, ...] = ()
     cpu_placement: str = Field(default="", description="On which CPUs generator, DUT and origin ran; or empty.")
     answer: Answer | None = Field(default=None, description="At most three sentences, a table, and the scope.")
-    left_out: str = Field(default="", description="Which blocks are not analysed for their fingerprint, in words.")
+    left_out: str = Field(default="", description="Blocks that are not analysed, and datapaths that no host can run.")
     exactness: Exactness = Field(default=Exactness(), description="How exact it is by now, and its looks.")

@@ -1,9 +1,10 @@
 """A campaign's report as GitHub-flavoured Markdown, for the summary of a CI job. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from domain.failures import invalid_total
+from domain.figure_tables import figure_tables
 from domain.gate import counts_text, worst
 from domain.outcome import state_text
 from domain.report import CampaignReport, CellResult, Family, Percentiles
@@ -34,7 +35,18 @@ def markdown_of(report: CampaignReport) -> str:
     for workload in dict.fromkeys(cell.workload for cell in report.results):
         cells = [cell for cell in report.results if cell.workload == workload]
         parts += [f"### {_escaped(workload)}", _table(("level", "datapath", *_FIGURES), map(_row, cells))]
+    parts += list(_declared(report))
+    parts += ["\n".join(f"- {_escaped(one.sentence)}" for one in report.tolerated_attacks)]
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _declared(report: CampaignReport) -> Iterator[str]:
+    for found in figure_tables(report.figures):
+        yield f"### {_escaped(found.workload)}, {_escaped(found.level)}: figures of the workload"
+        rows = (
+            (_code(row.label), *(_escaped("; ".join(filter(None, one))) for one in row.figures)) for row in found.rows
+        )
+        yield _table(("datapath", *map(_escaped, found.heads)), rows)
 
 
 def _facts(report: CampaignReport) -> str:

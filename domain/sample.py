@@ -14,7 +14,6 @@ KERNEL_EVENT = "kernel_event"
 KERNEL_WORK = "kernel_work"
 TRAFFIC = "traffic"
 HOST_CPU = "host_cpu"
-CAMPAIGN_EVENT = "campaign_event"
 TELEMETRY = "telemetry"
 
 # The CPU times of a host_cpu point, named as in :class:`domain.trial.CpuTime`.
@@ -132,9 +131,16 @@ class StageSample:
     role: str = ""
 
 
+TRIAL_ID = "trial"
+"""The field with the trial's id. Points of earlier versions have it in the tag ``run``."""
+
+
 @dataclass(frozen=True)
 class TrialTags:
-    """The tags of every point of a trial. They have few values: no PIDs, ports or UUIDs."""
+    """What every point of a trial says about it: its cell on its host in its campaign as tags, its id as a field.
+
+    A tag has few values within a campaign: no trials, PIDs, ports or UUIDs.
+    """
 
     campaign: str
     run: str
@@ -150,9 +156,14 @@ class TrialTags:
             "datapath": self.datapath,
             "host": self.host,
             "level": self.level,
-            "run": self.run,
             "workload": self.workload,
         }
+
+    def point(self, measurement: str, fields: Mapping[str, "int | float | str"], time_ns: int, **tags: str) -> "Point":
+        """A point of this trial, with further tags. Raises ``ValueError`` without fields."""
+        if not fields:
+            raise ValueError(f"a point of {measurement} needs a field")
+        return Point(measurement, {**self.as_dict(), **tags}, {**fields, TRIAL_ID: self.run}, time_ns)
 
 
 @dataclass(frozen=True)
@@ -189,24 +200,20 @@ def kernel_latency_point(
         value = histogram.percentile_ns(percentile)
         if value is not None:
             fields[name] = value
-    return Point(KERNEL_LATENCY, {**tags.as_dict(), "stage": stage, "role": role}, fields, time_ns)
+    return tags.point(KERNEL_LATENCY, fields, time_ns, stage=stage, role=role)
 
 
 def kernel_event_point(tags: TrialTags, sample: StageSample) -> Point:
     """One sampled latency; its sequence number is part of the time, so that samples do not overwrite each other."""
     # Timestamps are kernel nanoseconds, which two CPUs may share: the last three digits carry the sequence number.
     time_ns = sample.time_ns - sample.time_ns % 1000 + sample.sequence % 1000
-    return Point(
-        KERNEL_EVENT,
-        {**tags.as_dict(), "stage": sample.stage, "role": sample.role},
-        {"value_ns": sample.value_ns, "sequence": sample.sequence},
-        time_ns,
-    )
+    fields = {"value_ns": sample.value_ns, "sequence": sample.sequence}
+    return tags.point(KERNEL_EVENT, fields, time_ns, stage=sample.stage, role=sample.role)
 
 
 def kernel_work_point(tags: TrialTags, work: Mapping[str, int], time_ns: int) -> Point:
     """One interval of the kernel's work: a field per kind with its count. Raises ``ValueError`` without any."""
-    return Point(KERNEL_WORK, tags.as_dict(), dict(work), time_ns)
+    return tags.point(KERNEL_WORK, work, time_ns)
 
 
 def traffic_point(
@@ -221,7 +228,7 @@ def traffic_point(
     """One slice of traffic as the generator reported it; percentiles that it lacks are left out, never zero."""
     fields: dict[str, int | float | str] = {"requests_per_s": float(requests_per_s), "errors": errors}
     fields |= {k: float(v) for k, v in (("p50_us", p50_us), ("p99_us", p99_us)) if v is not None}
-    return Point(TRAFFIC, tags.as_dict(), fields, time_ns)
+    return tags.point(TRAFFIC, fields, time_ns)
 
 
 def host_cpu_point(tags: TrialTags, cpu: CpuTime, time_ns: int) -> Point:
@@ -233,15 +240,7 @@ def host_cpu_point(tags: TrialTags, cpu: CpuTime, time_ns: int) -> Point:
     total = sum(seconds.values())
     if total <= 0:
         raise ValueError("no CPU time passed")
-    return Point(HOST_CPU, tags.as_dict(), {kind: value / total for kind, value in seconds.items()}, time_ns)
-
-
-def campaign_event_point(
-    campaign: str, host: str, title: str, text: str, time_ns: int, *, kind: str = "block"
-) -> Point:
-    """An annotation of a campaign on a host. ``kind``: ``block`` or ``verdict``."""
-    tags = {"campaign": campaign, "host": host, "kind": kind}
-    return Point(CAMPAIGN_EVENT, tags, {"title": title, "text": text}, time_ns)
+    return tags.point(HOST_CPU, {kind: value / total for kind, value in seconds.items()}, time_ns)
 
 
 def telemetry_point(

@@ -7,6 +7,7 @@ from pydantic import Field
 from domain.frozen import Frozen
 from domain.load import AnyLoad, CapacityLoad, ShareLoad
 from domain.names import Label
+from domain.texts import count_per_s_text
 
 # One trial of a search is one slice. The first steps only find the region, so they have fewer trials.
 COARSE_STEPS = 4
@@ -66,9 +67,12 @@ class CapacityBounds(Frozen):
 
     @property
     def range_text(self) -> str:
-        """Both bounds: ``19,600 – 21,200/s``."""
-        lower = "less" if self.lower_per_s is None else f"{self.lower_per_s:,.0f}"
-        return f"{lower} – more" if self.upper_per_s is None else f"{lower} – {self.upper_per_s:,.0f}/s"
+        """Both bounds, in the digits that their distance deserves: ``19,600 – 21,200/s``."""
+        lower, upper = self.lower_per_s, self.upper_per_s
+        known = [bound for bound in (lower, upper) if bound is not None]
+        low, high = (known[0], known[-1]) if known else (0.0, 0.0)
+        begin = "less" if lower is None else count_per_s_text(lower, low, high)
+        return f"{begin} – more" if upper is None else f"{begin} – {count_per_s_text(upper, low, high)}/s"
 
     @property
     def evidence(self) -> str:

@@ -7,25 +7,86 @@ NONE = "–"
 """In the place of a figure that is not there."""
 
 _MOST_DECIMALS = 3
+_MORE_DECIMALS = 6  # where fewer would move an end of an interval onto a value that it excludes
+_FULL_TO = 1e9  # larger numbers are written as powers of ten
 _PERCENT_FROM, _PERCENT_TO = 0.5, 2.0  # ratios between them are written in percent
 
 
-def decimals_of(low: float, high: float) -> int:
-    """Decimals for a figure with this interval: half-widths of 0.003 to 0.03 have three, 0.03 to 0.3 two, and so on."""
+def decimals_of(low: float, high: float, apart_from: float | None = None) -> int:
+    """Decimals for a figure with this interval: half-widths of 0.003 to 0.03 have three, 0.03 to 0.3 two, and so on.
+
+    Wide intervals have negative ones: half-widths of 100 to 1,000 are written in tens. No end is rounded to zero, or to
+    ``apart_from``, unless it is that: an interval must not seem to hold what it excludes, or the reverse.
+    """
+    if is_one_value(low, high):
+        return _decimals_of_one(low)
     half = (high - low) / 2
     if not 0 < half < math.inf:
         return 2
-    return min(_MOST_DECIMALS, max(0, -math.floor(math.log10(half / 3))))
+    decimals = min(_MOST_DECIMALS, -math.floor(math.log10(half / 3)))
+    if decimals < 0:
+        decimals = min(0, -math.floor(math.log10(half / 10)))
+    for more in range(decimals, _MORE_DECIMALS + 1):
+        if not any(_is_moved(end, more, apart_from) for end in (low, high)):
+            return more
+    return decimals
+
+
+def is_one_value(low: float, high: float) -> bool:
+    """True if the ends differ by no more than the error of the arithmetic: figures without scatter."""
+    return math.isclose(low, high, rel_tol=1e-9)
+
+
+def _decimals_of_one(value: float) -> int:
+    """Of a figure without scatter: two, and fewer from ten on."""
+    return 2 - max(0, math.floor(math.log10(abs(value)))) if 0 < abs(value) < 100 else 0
+
+
+def _is_moved(end: float, decimals: int, apart_from: float | None) -> bool:
+    """Whether rounding makes the end zero, or the value that matters."""
+    return any(end != value and round(end, decimals) == value for value in (0.0, apart_from) if value is not None)
 
 
 def ratio_text(value: float, low: float, high: float) -> str:
     """A ratio with its interval: ``0.973 [0.953, 0.994]``."""
-    return f"{number_text(value, low, high)} [{number_text(low, low, high)}, {number_text(high, low, high)}]"
+    return f"{number_text(value, low, high, 1.0)} {interval_text(low, high, 1.0)}"
 
 
-def number_text(value: float, low: float, high: float) -> str:
+def estimate_text(value: float, low: float, high: float) -> str:
+    """A figure or a difference with its interval: ``21.6 [20.9, 22.3]``; without one if all values are the same."""
+    text = number_text(value, low, high)
+    return text if is_one_value(low, high) else f"{text} {interval_text(low, high)}"
+
+
+def interval_text(low: float, high: float, apart_from: float | None = None) -> str:
+    """An interval in the decimals that it deserves."""
+    return f"[{number_text(low, low, high, apart_from)}, {number_text(high, low, high, apart_from)}]"
+
+
+def number_text(value: float, low: float, high: float, apart_from: float | None = None) -> str:
     """A number in as many decimals as the interval ``low`` to ``high`` deserves."""
-    return f"{value:,.{decimals_of(low, high)}f}" if abs(value) < 1e6 else f"{value:.3g}"
+    return plain_text(value, decimals_of(low, high, apart_from))
+
+
+def count_per_s_text(value: float, low: float, high: float) -> str:
+    """A rate in whole numbers, in as many digits as its interval deserves."""
+    return plain_text(value, min(0, decimals_of(low, high)))
+
+
+def plain_text(value: float, decimals: int) -> str:
+    """A number in full; negative decimals round to tens, hundreds and so on: ``12,300``, ``−0.4``."""
+    if not abs(value) < _FULL_TO:
+        return f"{value:.3g}".replace("-", "−")
+    rounded = round(value, decimals) + 0.0  # + 0.0: no "−0"
+    return f"{rounded:,.{max(0, decimals)}f}".replace("-", "−")
+
+
+def significant_text(value: float, digits: int = 3) -> str:
+    """A number in at most so many significant digits, in full: ``4,030``, ``0.966``, ``0``."""
+    if value == 0 or abs(value) < 1e-9:  # an error of the arithmetic
+        return "0"
+    text = plain_text(value, digits - 1 - math.floor(math.log10(abs(value))))
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def optional_text(value: float | None, digits: int = 0) -> str:
@@ -34,10 +95,12 @@ def optional_text(value: float | None, digits: int = 0) -> str:
 
 
 def fit_text(low: float, high: float) -> str:
-    """What the data fit, as a range of differences: ``−6 % to +5 %``, or ``0.40 × to 3.2 ×`` if it is wide."""
+    """What the data fit, as a range of differences: ``−6 % to +5 %``, or ``0.4 × to 3.2 ×`` if it is wide."""
     if low < _PERCENT_FROM or high > _PERCENT_TO:
-        return f"{low:.2g} × to {high:.2g} ×"
-    return f"{_percent(low)} to {_percent(high)}"
+        return " to ".join(f"{number_text(end, low, high, 1.0)} ×" for end in (low, high))
+    percents = [100 * (end - 1) for end in (low, high)]
+    decimals = max(0, decimals_of(*percents))
+    return " to ".join(f"{'+' if end > 0 else ''}{plain_text(end, decimals)} %" for end in percents)
 
 
 def p_text(p: float) -> str:
@@ -73,6 +136,12 @@ def time_text(us: float) -> str:
     return f"{us / per:,.{decimals}f} {unit}"
 
 
+def signed_us_text(us: float) -> str:
+    """A difference in microseconds, without the unit: ``+350``, ``−7,855``, ``+0.4``, ``0.0``."""
+    text = f"{abs(us):,.0f}" if abs(us) >= 9.95 else f"{abs(us):.1f}"
+    return text if text == "0.0" else f"{'−' if us < 0 else '+'}{text}"
+
+
 def error_text(error: BaseException) -> str:
     """What an exception says, without the Python in it: the system's words, with the file if there is one."""
     if isinstance(error, TimeoutError) and not error.strerror:
@@ -98,7 +167,6 @@ def of_workload(workload: str, workloads: Sized) -> str:
     return f" of {workload}" if len(workloads) > 1 else ""
 
 
-def _percent(ratio: float) -> str:
-    value = 100 * (ratio - 1)
-    text = f"{abs(value):.0f}" if abs(value) >= 9.95 else f"{abs(value):.2g}"
-    return f"{'−' if value < 0 else '+'}{text} %"
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a list with commas, without empty ones."""
+    return tuple(filter(None, (word.strip() for word in text.split(","))))

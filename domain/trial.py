@@ -9,6 +9,7 @@ from pydantic import Field
 from domain.bounds import (
     MAX_CPUS,
     MAX_NAMES,
+    MAX_READINGS,
     MAX_SLICES,
     MAX_TRIALS,
     PRINTABLE,
@@ -28,6 +29,7 @@ from domain.carried import Carried, cautions
 from domain.cpu_time import CpuTime
 from domain.episodes import Episodes
 from domain.evidence import Proof, Surroundings
+from domain.figures import MAX_FIGURES, MAX_SERIES, TrialFigure, TrialSeries
 from domain.frozen import Frozen
 from domain.histogram import LatencyHistogram
 from domain.names import HostName, Label, Name
@@ -58,11 +60,17 @@ class Reason(StrEnum):
     OFFLOAD_MISMATCH = "offload_mismatch"
     CONNTRACK_MISMATCH = "conntrack_mismatch"
     BALLAST_MISMATCH = "ballast_mismatch"
+    LOSS_MISMATCH = "loss_mismatch"
+    TLS_MISMATCH = "tls_mismatch"
+    COUNTS_MISMATCH = "counts_mismatch"
     DROPS = "drops"
     STEAL = "steal"
     INTERFERENCE = "interference"
     THROTTLED = "throttled"
     PROBE_LOSS = "probe_loss"
+    LET_THROUGH = "let_through"
+    BEYOND_BOUND = "beyond_bound"
+    EVENT_MISSING = "event_missing"
     DATAPATH_FAILED = "datapath_failed"
     OTHER_FINGERPRINT = "other_fingerprint"  # found by the analysis, which sees all blocks
 
@@ -77,8 +85,7 @@ class ReasonClass(StrEnum):
 
     ``environment``: the host or the generator disturbed the trial. The whole block is tried again, and no trial of it
     is analysed: else the arm that is disturbed less often would be preferred. ``proof``: the trial did not measure what
-    it was to measure; only that trial is left out. ``outcome``: the datapath did not carry the load. That is a result,
-    and no reason to measure again.
+    it was to measure; only that trial is left out. ``outcome``: the datapath did not carry the load, which is a result.
     """
 
     ENVIRONMENT = "environment"
@@ -143,7 +150,7 @@ class SliceResult(Carried):
     carried: bool | None = Field(default=None, description="Open loop: whether it alone carried its load, if known.")
     latency_p99_ns: Count | None = Field(default=None, description="Open loop; of several clients, the largest.")
     probed: bool = Field(default=False, description="Probes watched it; it is not counted.")
-    profiled: bool = Field(default=False, description="Stacks were sampled in it; it is not counted.")
+    profiled: bool = Field(default=False, description="Stacks were sampled or a list changed in it; it is not counted.")
     steal_s: CpuSeconds | None = Field(default=None, description="CPU seconds that the hypervisor took from the host.")
     foreign_s: CpuSeconds | None = Field(default=None, description="CPU seconds of processes outside the block.")
     throttled_s: CpuSeconds | None = Field(default=None, description="CPU seconds that a CPU limit held back.")
@@ -162,9 +169,7 @@ class ProbeReading(Frozen):
     max_ns: Count = 0
     matched: float | None = Field(default=None, ge=0, le=1, description="Share of starts whose end was seen.")
     lost: Count = 0
-    applies: bool = Field(
-        default=True, description="False if the stage has no figures here; the reading is then empty."
-    )
+    applies: bool = Field(default=True, description="False: the stage has no figures here, and the reading is empty.")
     why_absent: Annotated[str, text(200), PRINTABLE] = Field(default="", description="Why it does not apply.")
 
     @property
@@ -176,14 +181,14 @@ class ProbeReading(Frozen):
 class TrialResult(Carried):
     """One cell in one block: the sum of its slices, its proof and its validity.
 
-    Probes have a cost, so ``duration_s``, ``requests``, ``cpu`` and the histograms cover only the slices without
-    probes. Proof and errors cover all slices.
+    ``duration_s``, ``requests``, ``cpu`` and the histograms leave out slices with probes. Proof and errors cover all.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     datapath: Label
     function: Name
     role: Annotated[str, text(32)] | None = Field(default=None, description="limit, or empty; null in older results.")
+    over: Annotated[str, text(32)] = Field(default="", description="The same datapath without what this one adds.")
     workload: Name
     level: Name
     slices: tuple[SliceResult, ...] = Field(default=(), max_length=MAX_SLICES)
@@ -195,9 +200,7 @@ class TrialResult(Carried):
     episodes: Episodes | None = Field(default=None, description="Of slow requests; only if the generator counts them.")
     errors: Causes = Field(default={})
     cpu: CpuTime = CpuTime()
-    idle_cpu_s_per_s: float = Field(
-        default=0.0, ge=0, le=MAX_CPUS, description="Busy CPU of the idle labs, per second."
-    )
+    idle_cpu_s_per_s: float = Field(default=0.0, ge=0, le=MAX_CPUS, description="Busy CPU of idle labs, per second.")
     latency: LatencyHistogram | None = Field(default=None, description="From the intended send; open loop only.")
     service_time: LatencyHistogram | None = Field(default=None, description="From the actual send.")
     timings: dict[Name, LatencyHistogram] = Field(
@@ -207,19 +210,17 @@ class TrialResult(Carried):
     )
     proof: Proof | None = None
     validity: Validity
-    probes: tuple[ProbeReading, ...] = Field(default=(), max_length=200)
+    probes: tuple[ProbeReading, ...] = Field(default=(), max_length=MAX_READINGS)
     work: dict[Word, Amount] = Field(
         default_factory=dict,
         max_length=MAX_NAMES,
         description="The kernel's work in the watched slices: events by kind.",
     )
     watched_latency: LatencyHistogram | None = Field(
-        default=None,
-        description="Times of the requests in watched slices: latency in open loops, service time in closed ones.",
+        default=None, description="In watched slices: latency in open loops, service time in closed ones."
     )
     window_times: WindowTimes | None = Field(
-        default=None,
-        description="Times of requests sent while probes were attached; only if the generator reports them separately.",
+        default=None, description="Of requests sent while probes were attached, if the generator reports them."
     )
     watched_pace: float | None = Field(
         default=None, ge=1e-9, le=1e9, description="Rate while probes were attached, relative to the whole slice."
@@ -227,6 +228,8 @@ class TrialResult(Carried):
     stacks: Stacks | None = Field(default=None, description="On-CPU stacks of the profiled slices.")
     offloads: dict[Word, bool] = Field(default_factory=dict, max_length=MAX_NAMES)
     surroundings: Surroundings | None = Field(default=None, description="None in results of older versions.")
+    figures: tuple[TrialFigure, ...] = Field(default=(), max_length=MAX_FIGURES, description="Declared by variants.")
+    series: tuple[TrialSeries, ...] = Field(default=(), max_length=MAX_SERIES, description="The same, over time.")
     generator: Line = ""
     notes: tuple[Paragraph, ...] = Field(default=(), max_length=MAX_NAMES)
 

@@ -43,6 +43,12 @@ class HostVitals(Frozen):
         description="The age of the newest authentic message; null before the first.",
     )
     dropped: DroppedMessages = DroppedMessages()
+    load_1m: float | None = Field(
+        default=None, ge=0, le=1e6, allow_inf_nan=False, description="The host's load average of one minute."
+    )
+    stolen: float | None = Field(
+        default=None, ge=0, le=1, description="Share of CPU time that the hypervisor took since the report before."
+    )
     broker_error: Annotated[str, text(300), PRINTABLE] = Field(
         default="", description="Why the host cannot reach Redis; else empty."
     )

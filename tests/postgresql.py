@@ -4,13 +4,14 @@ import os
 import pwd
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from tests.leftovers import OWN
 
 READY_S = 60.0
 
@@ -68,8 +69,8 @@ class Postgresql:
 @contextmanager
 def running(programs: Path) -> Iterator[Postgresql]:
     """A started server; its files are removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="showdown-pg-") as directory:
-        server = Postgresql(programs, Path(directory))
+    with OWN.directory("showdown-pg-") as directory:
+        server = Postgresql(programs, directory)
         server.start()
         try:
             yield server

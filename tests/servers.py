@@ -24,11 +24,11 @@ READY_S = 60.0
 class Influxd:
     """Debian's influxd with the product's configuration; a test may kill it and start it again on the same data."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, index: str = "") -> None:
         self._directory = directory
         port = unused_port()
         self._config = directory / "influxdb.conf"
-        self._config.write_text(influxd_config(directory, http_port=port, rpc_port=unused_port()))
+        self._config.write_text(influxd_config(directory, http_port=port, rpc_port=unused_port(), index=index))
         self.url = f"http://127.0.0.1:{port}"
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -1,20 +1,29 @@
 """The points that a short campaign writes: every measurement, tag and field, with realistic values."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
-from domain.campaign_points import campaign_progress_point, trial_point, verdict_point
+from domain.campaign_points import (
+    AS_LISTED,
+    campaign_event_point,
+    campaign_progress_point,
+    listed_as,
+    trial_points,
+    verdict_point,
+)
 from domain.cpu_time import CpuTime
+from domain.figures import TrialFigure
 from domain.histogram import LatencyHistogram
 from domain.metric import Metric
 from domain.report import Verdict
 from domain.sample import (
     BUCKETS,
+    TRIAL_ID,
     Point,
     StageHistogram,
     StageSample,
     TrialTags,
     bucket_index,
-    campaign_event_point,
     host_cpu_point,
     kernel_event_point,
     kernel_latency_point,
@@ -27,6 +36,7 @@ from domain.trial import Finding, Reason, TrialResult, Validity
 from domain.verdict_words import VerdictWord
 
 CAMPAIGN, HOST, WORKLOAD, LEVEL = "k3f9x2ab", "h1", "http_open", "low"
+NAME, STARTED_AT = "nightly", datetime(2026, 11, 30, 3, 21, tzinfo=UTC)
 STAGES = ("forward", "net_rx_softirq", "run_queue", "rx_steering")
 ROLES = {"run_queue": ("origin", "proxy")}
 DATAPATHS = ("direct", "tproxy")
@@ -44,7 +54,8 @@ def histogram(*values_ns: int) -> StageHistogram:
 
 def campaign(start_ns: int) -> Iterator[Point]:
     """All points of a block that began at ``start_ns`` since the epoch: seconds of traffic, then its trials."""
-    yield campaign_event_point(CAMPAIGN, HOST, "block", 'direct against "tproxy", \\o/', start_ns)
+    listed = listed_as(CAMPAIGN, NAME, STARTED_AT)
+    yield campaign_event_point(CAMPAIGN, HOST, "block", 'direct against "tproxy", \\o/', start_ns, listed)
     for second in range(SECONDS):
         at_ns = start_ns + second * 10**9
         losses = {LossCause.REJECTED: 1, LossCause.SPOOL_FULL: 2}
@@ -74,8 +85,9 @@ def _ended(at_ns: int) -> Iterator[Point]:
     findings = {"direct": (), "tproxy": (Finding(reason=Reason.BYPASSED, detail="only 12 % were accounted for"),)}
     for position, (datapath, reasons) in enumerate(findings.items()):
         tags = TrialTags(CAMPAIGN, f"{CAMPAIGN}-0-1-{position}", HOST, datapath, WORKLOAD, LEVEL)
-        yield trial_point(tags, trial(datapath, reasons), at_ns)
-    yield campaign_progress_point(CAMPAIGN, 1, 0, 12, at_ns)
+        shown = TrialFigure(name="jain", title="Jain's index", unit="of 1", value=0.98)
+        yield from trial_points(tags, trial(datapath, reasons).model_copy(update={"figures": (shown,)}), at_ns, 3.0)
+    yield campaign_progress_point(CAMPAIGN, 1, 0, 12, at_ns, name=NAME, started_at=STARTED_AT)
     verdict = Verdict(
         datapath="direct", reference="tproxy", workload=WORKLOAD, level=LEVEL, metric=Metric.CPU_US_PER_REQUEST,
         verdict=VerdictWord.BETTER, pairs=6, ratio=0.5, low=0.4, high=0.6, sentence="direct needs half the CPU.",
@@ -103,3 +115,12 @@ def trial(datapath: str, findings: tuple[Finding, ...] = ()) -> TrialResult:
         service_time=LatencyHistogram.of({90_000: 4000}),
         validity=Validity(findings=findings),
     )
+
+
+def as_earlier_versions(point: Point) -> Point:
+    """The point as earlier versions wrote it: the id of its trial in a tag, and campaigns without names."""
+    new = (TRIAL_ID, "name", "from_ms", "until_ms")
+    fields = {name: value for name, value in point.fields.items() if name not in new}
+    run = {"run": str(point.fields[TRIAL_ID])} if TRIAL_ID in point.fields else {}
+    tags = {tag: value for tag, value in point.tags.items() if tag != AS_LISTED}
+    return Point(point.measurement, tags | run, fields, point.time_ns)

@@ -5,7 +5,6 @@
  * itself, which must reach the origin.
  */
 #include <uapi/linux/bpf.h>
-#include <uapi/linux/in.h>
 
 #include "ip.h"
 

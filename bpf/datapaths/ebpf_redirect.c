@@ -3,13 +3,13 @@
 #include "forward.h"
 #include "neigh.h"
 
-static __always_inline int forward(struct segment *segment, const struct neighbour *to)
+static __always_inline int forward(ip_header *ip, const struct neighbour *to)
 {
-	if (!has_time_left(segment)) {
+	if (!has_time_left(ip)) {
 		count(DROPPED, 1);
 		return TC_ACT_SHOT;
 	}
-	decrease_hop_limit(segment->ip);
+	decrease_hop_limit(ip);
 	return redirect_to_hop(to->ifindex, &to->address);
 }
 

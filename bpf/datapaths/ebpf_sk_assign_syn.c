@@ -18,7 +18,7 @@ int from_client(struct __sk_buff *skb)
 	struct bpf_sock *sk;
 
 	/* Any other packet takes the closed routed path: ARP passes, the rest is dropped and counted there. */
-	if (!cfg || !read_segment(skb, &segment) || !is_for_origin(cfg, &segment))
+	if (!cfg || !read_segment(skb, &segment) || !is_for_origin(cfg, segment.ip, segment.tcp->dest))
 		return TC_ACT_OK;
 
 	if (is_syn(segment.tcp)) {
@@ -40,7 +40,7 @@ int from_origin(struct __sk_buff *skb)
 	struct config *cfg = configuration();
 	struct segment segment;
 
-	if (cfg && read_segment(skb, &segment) && is_from_origin(cfg, &segment))
+	if (cfg && read_segment(skb, &segment) && is_from_origin(cfg, segment.ip, segment.tcp->source))
 		skb->mark = cfg->mark;
 	return TC_ACT_OK;
 }

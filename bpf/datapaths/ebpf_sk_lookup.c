@@ -4,7 +4,6 @@
  * The program runs once per connection: the kernel finds established sockets before it runs sk_lookup programs.
  */
 #include <uapi/linux/bpf.h>
-#include <uapi/linux/in.h>
 
 #include "ip.h"
 

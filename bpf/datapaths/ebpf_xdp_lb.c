@@ -26,11 +26,11 @@ int from_client(struct xdp_md *ctx)
 	struct config *cfg = configuration();
 	struct segment segment;
 	struct address origin;
-	struct flow flow = {};
+	struct flow flow = {.protocol = IPPROTO_TCP};
 	__u32 number;
 
 	/* Any other packet takes the closed routed path: ARP passes, the rest is dropped and counted there. */
-	if (!cfg || !read_frame(ctx, &segment) || !is_for_virtual(cfg, &segment))
+	if (!cfg || !read_frame(ctx, &segment) || !is_for_virtual(cfg, segment.ip, segment.tcp->dest))
 		return XDP_PASS;
 
 	/* A router drops a packet whose TTL would become 0. */
@@ -56,7 +56,7 @@ int from_origin(struct xdp_md *ctx)
 	struct segment segment;
 	struct address client;
 
-	if (!cfg || !read_frame(ctx, &segment) || !is_from_origin(cfg, &segment))
+	if (!cfg || !read_frame(ctx, &segment) || !is_from_origin(cfg, segment.ip, segment.tcp->source))
 		return XDP_PASS;
 	if (segment.ip->HOP_LIMIT <= 1) {
 		count(EXPIRED, 1);

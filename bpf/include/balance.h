@@ -39,14 +39,16 @@ struct maglev {
 #define NO_ORIGIN 0xff
 BPF_ARRAY(maglev, struct maglev, 1);
 
-/* The client's side of a connection; the other side is the virtual address and its port. */
+/* The client's side of a connection or of a flow of datagrams; the other side is the virtual address and its port. */
 struct flow {
 	struct address client;
 	__be16 client_port;
-	__u16 padding;
+	__u16 protocol; /* IPPROTO_ */
 };
 
-/* opened_by is the sequence number of the SYN: a retransmitted SYN has the same, that of another connection has not. */
+/* opened_by is the sequence number of the SYN: a retransmitted SYN has the same, that of another connection has not.
+ * Datagrams have none.
+ */
 struct connection {
 	__u32 origin;
 	__be32 opened_by;
@@ -149,6 +151,22 @@ static __always_inline __u32 origin_of(struct config *cfg, struct flow *flow, st
 	return fresh.origin;
 }
 
+/* The same for a datagram. Nothing opens a flow: its first datagram is the one that is not in the table. */
+static __always_inline __u32 origin_of_datagram(struct config *cfg, struct flow *flow)
+{
+	struct connection *known = connections.lookup(flow), fresh = {};
+
+	if (known && is_kept(cfg, known, 0))
+		return known->origin;
+	fresh.origin = chosen(flow);
+	if (fresh.origin >= MAX_ORIGINS)
+		return NO_ORIGIN;
+	connections.update(flow, &fresh);
+	count(CONNECTIONS, 1);
+	count(COUNTS + fresh.origin, 1);
+	return fresh.origin;
+}
+
 static __always_inline struct address address_of(const struct config *cfg, __u32 number)
 {
 	struct address nowhere = {};
@@ -168,15 +186,15 @@ static __always_inline int is_origin(const struct config *cfg, const struct addr
 	return found;
 }
 
-static __always_inline int is_for_virtual(const struct config *cfg, const struct segment *segment)
+static __always_inline int is_for_virtual(const struct config *cfg, const ip_header *ip, __be16 dport)
 {
-	return is_same(destination_of(segment->ip), &cfg->virtual) && segment->tcp->dest == cfg->port;
+	return is_same(destination_of(ip), &cfg->virtual) && dport == cfg->port;
 }
 
-/* Any segment from an origin's port: no table lookup, so answers still arrive after the table was emptied. */
-static __always_inline int is_from_origin(const struct config *cfg, const struct segment *segment)
+/* Any packet from an origin's port: no table lookup, so answers still arrive after the table was emptied. */
+static __always_inline int is_from_origin(const struct config *cfg, const ip_header *ip, __be16 sport)
 {
-	return segment->tcp->source == cfg->port && is_origin(cfg, source_of(segment->ip));
+	return sport == cfg->port && is_origin(cfg, source_of(ip));
 }
 
 #endif

@@ -24,6 +24,14 @@ static __always_inline void count(__u32 what, __u64 amount)
 		*value += amount;
 }
 
+/* Counts one more, and returns which one of this CPU it is, from 1; 0 without counters. */
+static __always_inline __u64 number_of(__u32 what)
+{
+	__u64 *value = counts.lookup(&what);
+
+	return value ? ++*value : 0;
+}
+
 /* For programs that also run in process context, where a softirq can interrupt them and the task can change CPU. */
 static __always_inline void count_atomic(__u32 what, __u64 amount)
 {

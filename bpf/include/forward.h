@@ -36,9 +36,9 @@ static __always_inline struct config *configuration(void)
 	return config.lookup(&zero);
 }
 
-static __always_inline int is_from_client(const struct config *cfg, const struct segment *segment)
+static __always_inline int is_from_client(const struct config *cfg, const ip_header *ip, __be16 dport)
 {
-	return is_same(destination_of(segment->ip), &cfg->origin) && segment->tcp->dest == cfg->port;
+	return is_same(destination_of(ip), &cfg->origin) && dport == cfg->port;
 }
 
 static __always_inline int is_clients(const struct config *cfg, const struct address *address)
@@ -52,24 +52,23 @@ static __always_inline int is_clients(const struct config *cfg, const struct add
 	return !differing;
 }
 
-static __always_inline int is_from_origin(const struct config *cfg, const struct segment *segment)
+static __always_inline int is_from_origin(const struct config *cfg, const ip_header *ip, __be16 sport)
 {
-	return is_same(source_of(segment->ip), &cfg->origin) && is_clients(cfg, destination_of(segment->ip)) &&
-	       segment->tcp->source == cfg->port;
+	return is_same(source_of(ip), &cfg->origin) && is_clients(cfg, destination_of(ip)) && sport == cfg->port;
 }
 
 /* A router drops a packet whose TTL would become 0. The routed path would also send an ICMP error; in a lab only a loop
  * can cause this, so the programs do not.
  */
-static __always_inline int has_time_left(const struct segment *segment)
+static __always_inline int has_time_left(const ip_header *ip)
 {
-	return segment->ip->HOP_LIMIT > 1;
+	return ip->HOP_LIMIT > 1;
 }
 
 /* Write the Ethernet addresses of the next link. The Ethernet header is directly before the IP header. */
-static __always_inline void readdress(struct segment *segment, const struct neighbour *to)
+static __always_inline void readdress(ip_header *ip, const struct neighbour *to)
 {
-	struct ethhdr *eth = (struct ethhdr *)segment->ip - 1;
+	struct ethhdr *eth = (struct ethhdr *)ip - 1;
 
 	__builtin_memcpy(eth->h_dest, to->destination_mac, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, to->source_mac, ETH_ALEN);

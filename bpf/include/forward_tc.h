@@ -11,15 +11,25 @@ int from_client(struct __sk_buff *skb)
 {
 	struct config *cfg = configuration();
 	struct segment segment;
+	struct datagram datagram;
+	ip_header *ip;
 	int action;
 
 	/* Any other packet takes the closed routed path: ARP passes, the rest is dropped and counted there. */
-	if (!cfg || !read_segment(skb, &segment) || !is_from_client(cfg, &segment))
+	if (!cfg)
 		return TC_ACT_OK;
-
-	if (is_syn(segment.tcp))
-		count(CONNECTIONS, 1);
-	action = forward(&segment, &cfg->to_origin);
+	if (read_segment(skb, &segment)) {
+		if (!is_from_client(cfg, segment.ip, segment.tcp->dest))
+			return TC_ACT_OK;
+		if (is_syn(segment.tcp))
+			count(CONNECTIONS, 1);
+		ip = segment.ip;
+	} else if (read_datagram(skb, &datagram) && is_from_client(cfg, datagram.ip, datagram.udp->dest)) {
+		ip = datagram.ip;
+	} else {
+		return TC_ACT_OK;
+	}
+	action = forward(ip, &cfg->to_origin);
 	if (action != TC_ACT_SHOT)
 		count(PACKETS, 1);
 	return action;
@@ -29,12 +39,20 @@ int from_origin(struct __sk_buff *skb)
 {
 	struct config *cfg = configuration();
 	struct segment segment;
+	struct datagram datagram;
 
-	if (!cfg || !read_segment(skb, &segment) || !is_from_origin(cfg, &segment))
+	if (!cfg)
 		return TC_ACT_OK;
-
-	count(BYTES, payload_bytes(skb, &segment));
-	return forward(&segment, &cfg->to_client);
+	if (read_segment(skb, &segment)) {
+		if (!is_from_origin(cfg, segment.ip, segment.tcp->source))
+			return TC_ACT_OK;
+		count(BYTES, payload_bytes(skb, &segment));
+		return forward(segment.ip, &cfg->to_client);
+	}
+	if (!read_datagram(skb, &datagram) || !is_from_origin(cfg, datagram.ip, datagram.udp->source))
+		return TC_ACT_OK;
+	count(BYTES, datagram_bytes(skb));
+	return forward(datagram.ip, &cfg->to_client);
 }
 
 #endif

@@ -5,6 +5,8 @@
 #ifndef SHOWDOWN_IP_H
 #define SHOWDOWN_IP_H
 
+#include "socket.h"
+
 #include <uapi/linux/if_ether.h>
 #include <uapi/linux/in.h>
 #include <uapi/linux/ip.h>
@@ -58,6 +60,16 @@ static __always_inline int is_plain_tcp(const ip_header *ip)
 	return ip->nexthdr == IPPROTO_TCP;
 #else
 	return ip->protocol == IPPROTO_TCP && ip->ihl == 5 && !(ip->frag_off & bpf_htons(0x3fff));
+#endif
+}
+
+/* The same for UDP. */
+static __always_inline int is_plain_udp(const ip_header *ip)
+{
+#if IP_VERSION == 6
+	return ip->nexthdr == IPPROTO_UDP;
+#else
+	return ip->protocol == IPPROTO_UDP && ip->ihl == 5 && !(ip->frag_off & bpf_htons(0x3fff));
 #endif
 }
 

@@ -16,6 +16,7 @@ BPF_ARRAY(config, struct config, 1);
 
 /* enum in include/net/tcp_states.h, which is no uapi header */
 #define TCP_STATE_LISTEN 10
+#define STATE_CONNECTED 1 /* of a UDP socket with a peer, too */
 
 static __always_inline struct config *configuration(void)
 {
@@ -24,14 +25,14 @@ static __always_inline struct config *configuration(void)
 	return config.lookup(&zero);
 }
 
-static __always_inline int is_for_origin(const struct config *cfg, const struct segment *segment)
+static __always_inline int is_for_origin(const struct config *cfg, const ip_header *ip, __be16 dport)
 {
-	return is_same(destination_of(segment->ip), &cfg->origin) && segment->tcp->dest == cfg->port;
+	return is_same(destination_of(ip), &cfg->origin) && dport == cfg->port;
 }
 
-static __always_inline int is_from_origin(const struct config *cfg, const struct segment *segment)
+static __always_inline int is_from_origin(const struct config *cfg, const ip_header *ip, __be16 sport)
 {
-	return is_same(source_of(segment->ip), &cfg->origin) && segment->tcp->source == cfg->port;
+	return is_same(source_of(ip), &cfg->origin) && sport == cfg->port;
 }
 
 /* Assign the segment to the socket, and release the reference. The mark makes a policy rule deliver it locally. */
@@ -46,21 +47,44 @@ static __always_inline int assign(struct __sk_buff *skb, struct bpf_sock *sk, __
 	return 1;
 }
 
+#if IP_VERSION == 6
+#define TUPLE ipv6
+#else
+#define TUPLE ipv4
+#endif
+
+static __always_inline struct bpf_sock_tuple tuple_of(const struct address *saddr, __be16 sport,
+						      const struct address *daddr, __be16 dport)
+{
+	struct bpf_sock_tuple all = {};
+
+	__builtin_memcpy(&all.TUPLE.saddr, saddr, sizeof(*saddr));
+	__builtin_memcpy(&all.TUPLE.daddr, daddr, sizeof(*daddr));
+	all.TUPLE.sport = sport;
+	all.TUPLE.dport = dport;
+	return all;
+}
+
 static __always_inline struct bpf_sock *find(struct __sk_buff *skb, const struct address *saddr, __be16 sport,
 					     const struct address *daddr, __be16 dport)
 {
-	struct bpf_sock_tuple all = {};
-#if IP_VERSION == 6
-#define TUPLE all.ipv6
-#else
-#define TUPLE all.ipv4
-#endif
+	struct bpf_sock_tuple all = tuple_of(saddr, sport, daddr, dport);
 
-	__builtin_memcpy(&TUPLE.saddr, saddr, sizeof(*saddr));
-	__builtin_memcpy(&TUPLE.daddr, daddr, sizeof(*daddr));
-	TUPLE.sport = sport;
-	TUPLE.dport = dport;
-	return bpf_skc_lookup_tcp(skb, &all, sizeof(TUPLE), BPF_F_CURRENT_NETNS, 0);
+	return bpf_skc_lookup_tcp(skb, &all, sizeof(all.TUPLE), BPF_F_CURRENT_NETNS, 0);
+}
+
+/* A UDP socket that has this peer (`connected`) or none, else NULL. */
+static __always_inline struct bpf_sock *find_udp(struct __sk_buff *skb, const struct address *saddr, __be16 sport,
+						 const struct address *daddr, __be16 dport, int connected)
+{
+	struct bpf_sock_tuple all = tuple_of(saddr, sport, daddr, dport);
+	struct bpf_sock *sk = bpf_sk_lookup_udp(skb, &all, sizeof(all.TUPLE), BPF_F_CURRENT_NETNS, 0);
+
+	if (sk && (sk->state == STATE_CONNECTED) != connected) {
+		bpf_sk_release(sk);
+		sk = NULL;
+	}
+	return sk;
 }
 
 /* The socket for a client's segment: its connection, else the proxy's listener, else NULL.
@@ -89,6 +113,15 @@ static __always_inline struct bpf_sock *find_for_client(struct __sk_buff *skb, c
 		sk = NULL;
 	}
 	return sk;
+}
+
+/* The socket for a client's datagram: that of its flow, else the relay's listener, else NULL. */
+static __always_inline struct bpf_sock *find_for_datagram(struct __sk_buff *skb, const struct config *cfg,
+							  const struct address *client, __be16 port)
+{
+	struct bpf_sock *sk = find_udp(skb, client, port, &cfg->origin, cfg->port, 1);
+
+	return sk ? sk : find_udp(skb, client, port, &cfg->listener, cfg->listener_port, 0);
 }
 
 #endif

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from coordinator.analysis.answer_carried import carried_sentence
 from coordinator.analysis.answer_table import place_words, table_of, workload_words
-from coordinator.analysis.prices import us_text
-from coordinator.analysis.word_interval import word_interval
+from coordinator.analysis.prices import cost_words
+from coordinator.analysis.word_interval import ratio_and_interval, word_interval
 from domain.answer import Answer, Scope, Statement, Topic
 from domain.campaign import Campaign
 from domain.failures import counts_of
@@ -18,7 +18,7 @@ from domain.margins import margin_of, margin_text
 from domain.metric import Metric
 from domain.names import FUNCTIONS, LIMIT
 from domain.report import MIN_PAIRS, CampaignReport, Family, Price, Verdict
-from domain.texts import capitalised, fit_text, ratio_text
+from domain.texts import capitalised, fit_text
 from domain.trial import Reason
 from domain.verdict_words import VerdictWord
 
@@ -109,7 +109,7 @@ def _compared(campaign: Campaign, report: CampaignReport, quoted: Sequence[Verdi
 def _claim(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> str:
     """What a verdict with a word says: ``more requests/s at 64 connections (1.09 × [1.05, 1.14])``."""
     subject, where = _subject(campaign, report, verdict)
-    value, _, bounds = ratio_text(verdict.ratio or 0.0, *word_interval(verdict)).partition(" ")
+    value, bounds = ratio_and_interval(verdict)
     if verdict.verdict is VerdictWord.SAME:
         margin = margin_text(verdict.metric, margin_of(verdict.metric, campaign.margins, campaign.equivalence_margin))
         return f"the same {subject} within ±{margin} {where} ({value} × {bounds})"
@@ -145,7 +145,9 @@ def _example_prices(campaign: Campaign, report: CampaignReport) -> list[Price]:
     for label in sorted({one.datapath for one in here}, key=lambda one: _rank(campaign, one)):
         labels.setdefault(functions.get(label, ""), label)
     chosen = list(labels.values())[:MOST_FUNCTIONS]
-    return [one for label in chosen for one in here if one.datapath == label]
+    overs = {one.datapath: one.over for one in reversed(here)}  # the first of each: one sentence has one
+    base = overs[chosen[0]]
+    return [one for label in chosen for one in here if (one.datapath, one.over) == (label, base)]
 
 
 def _rank(campaign: Campaign, label: str) -> tuple[bool, int]:
@@ -159,18 +161,23 @@ def _priced(campaign: Campaign, report: CampaignReport, prices: Sequence[Price])
     limits = {cell.datapath for cell in report.results if cell.role == LIMIT}
     costs = []
     for label in dict.fromkeys(one.datapath for one in prices):
-        each = " and ".join(_cost(one) for one in prices if one.datapath == label)
+        each = _costs([one for one in prices if one.datapath == label])
         function = functions.get(label, "")
-        costs.append(f"{FUNCTIONS.get(function, function)} ({label}) costs {each}")
+        costs.append(f"{FUNCTIONS.get(function, function)} ({label}) {each}")
     path = f"the routed path ({first.over})" if first.over in limits else first.over
     text = "; ".join(costs)
     where = place_words(campaign, report, (first.level,))
     return f"{capitalised(text)} per request over {path} {where}{workload_words(campaign, first.workload)}."
 
 
-def _cost(price: Price) -> str:
-    nothing = " (it may be nothing)" if price.low_us <= 0 <= price.high_us else ""
-    return f"{us_text(price)} of {_PRICED[price.metric]}{nothing}"
+def _costs(prices: Sequence[Price]) -> str:
+    parts, said = [], ""
+    for one in prices:
+        verb, cost = cost_words(one, _PRICED[one.metric])
+        nothing = " (it may be nothing)" if one.may_be_nothing else ""
+        parts.append(f"{cost}{nothing}" if verb == said else f"{verb} {cost}{nothing}")
+        said = verb
+    return " and ".join(parts)
 
 
 def _further(report: CampaignReport, count: int) -> str:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from coordinator.analysis.answer_table import figure_text, place_words, workload_words
+from coordinator.analysis.answer_table import place_words, workload_words
 from domain.campaign import Campaign
 from domain.carrying import Carrying
 from domain.load import CapacityLoad, ClosedLoad
 from domain.report import MIN_PAIRS, CampaignReport, CellResult
-from domain.texts import capitalised, number_text, p_text
+from domain.texts import NONE, capitalised, count_per_s_text, is_one_value, p_text
 from domain.verdict_words import CarryingWord
 
 MOST_CARRIED = 4  # datapaths in one part of the sentence
@@ -80,13 +80,19 @@ def _rate(cell: CellResult) -> float | None:
 
 
 def _figure(cell: CellResult) -> str:
-    """A figure as the table has it, with the bounds of its searches, or with its interval."""
-    if cell.slo_search is not None:
-        return f"{figure_text(cell)} (bounds {cell.slo_search.range_text.removesuffix('/s')})"
-    low, high = cell.requests_per_s_low, cell.requests_per_s_high
-    if low is None or high is None:
-        return figure_text(cell)
-    return f"{figure_text(cell)} [{number_text(low, low, high)}, {number_text(high, low, high)}]"
+    """A figure in the digits that the bounds of its searches, or its interval, deserve."""
+    rate, search = _rate(cell), cell.slo_search
+    if rate is None:
+        return NONE
+    if search is not None:
+        bounds = search.range_text.removesuffix("/s")
+        known = None not in (search.lower_per_s, search.upper_per_s)
+        low, high = (search.lower_per_s or rate, search.upper_per_s or rate) if known else (rate, rate)
+        return f"{count_per_s_text(rate, low, high)} (bounds {bounds})"
+    low, high = cell.requests_per_s_low or rate, cell.requests_per_s_high or rate
+    text = count_per_s_text(rate, low, high)
+    ends = ", ".join(count_per_s_text(end, low, high) for end in (low, high))
+    return text if is_one_value(low, high) else f"{text} [{ends}]"
 
 
 def _few(campaign: Campaign, cells: Sequence[CellResult]) -> list[CellResult]:

@@ -51,13 +51,6 @@ def table_of(
     return columns, tuple(rows), NOTE if noted else ""
 
 
-def figure_text(cell: CellResult) -> str:
-    """The first figure of a cell, as the table has it."""
-    figure = _figures(cell.is_capacity, closed=not cell.open_loop)[0]
-    value = figure.value(cell)
-    return NONE if value is None else f"{value:,.{figure.digits}f}"
-
-
 def load_words(campaign: Campaign, report: CampaignReport, level: str) -> str:
     """A level in short: ``64 connections``, ``12,900/s``, ``p99<=5ms``; several workloads may differ in a rate."""
     load = campaign.levels[level]

@@ -10,8 +10,6 @@ different scatter, so the interval is that of Welch. It holds for these two runs
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from coordinator.analysis.statistics import Estimate
 from domain.comparison import Basis
 from domain.report import MIN_PAIRS
@@ -38,12 +36,11 @@ def difference(baseline: Sequence[float], other: Sequence[float], basis: Basis) 
 
     Campaigns: Student's t, also of a single value against the scatter of the other side. Blocks: Welch (1947).
     """
-    first, second = (np.asarray(side, dtype=np.float64) for side in (baseline, other))
-    counts = first.size, second.size
+    counts = len(baseline), len(other)
     if not all(counts) or sum(counts) < 3 or (basis is Basis.BLOCKS and min(counts) < 2):
         return None
-    mean = float(second.mean() - first.mean())
-    squares = [float(((side - side.mean()) ** 2).sum()) for side in (first, second)]
+    means = [math.fsum(side) / count for side, count in zip((baseline, other), counts, strict=True)]
+    squares = [math.fsum((x - mean) ** 2 for x in side) for side, mean in zip((baseline, other), means, strict=True)]
     if basis is Basis.CAMPAIGNS:
         freedom = float(sum(counts) - 2)
         variance = sum(squares) / freedom * sum(1 / count for count in counts)
@@ -52,4 +49,4 @@ def difference(baseline: Sequence[float], other: Sequence[float], basis: Basis) 
         variance = sum(parts)
         slack = sum(part**2 / (count - 1) for part, count in zip(parts, counts, strict=True))
         freedom = variance**2 / slack if slack else float(sum(counts) - 2)
-    return Estimate(mean, math.sqrt(variance), freedom, sum(counts))
+    return Estimate(means[1] - means[0], math.sqrt(variance), freedom, sum(counts))

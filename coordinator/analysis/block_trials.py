@@ -5,7 +5,7 @@ that is asked for.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.analysis.outcome import carried_by_reasons
-from coordinator.scheduling.digests import FIELDS, Judged, Stages, TrialDigest, TrialWords, kinds_of
+from coordinator.scheduling.digests import (
+    FIELDS,
+    Declared,
+    DeclaredKey,
+    Judged,
+    Stages,
+    TrialDigest,
+    TrialWords,
+    kinds_of,
+)
 from domain.names import datapath_of
 from domain.trial import Finding, Reason
 from domain.watched import StageRole
@@ -39,6 +48,7 @@ class TrialShape(NamedTuple):
     keys: tuple[StageRole, ...] | None
     kinds: tuple[str, ...]
     judged: Judged | None
+    declared: tuple[DeclaredKey, ...] = ()
 
     @property
     def valid(self) -> bool:
@@ -53,7 +63,7 @@ class TrialShape(NamedTuple):
     @property
     def size(self) -> int:
         """How many numbers it has."""
-        return len(FIELDS) + len(self.keys or ()) + len(self.kinds)
+        return len(FIELDS) + len(self.keys or ()) + len(self.kinds) + len(self.declared)
 
 
 class BlockShape:
@@ -83,9 +93,57 @@ class BlockShape:
         return np.add.outer(np.array(self.starts[:-1], dtype=np.intp), np.arange(len(FIELDS)))
 
     @cached_property
+    def watched(self) -> tuple["_Watched", ...]:
+        """Where the readings of probes are: trials with the same stages together."""
+        groups: dict[tuple[tuple[StageRole, ...], tuple[str, ...]], list[int]] = {}
+        for row, one in enumerate(self.trials):
+            if one.keys is not None:
+                groups.setdefault((one.keys, one.kinds), []).append(row)
+        return tuple(_Watched.of(self, *key, rows) for key, rows in groups.items())
+
+    @cached_property
     def words(self) -> Mapping[str, TrialWords]:
         """Of each datapath, the words of its last trial."""
         return {datapath_of(one.words.datapath): one.words for one in self.trials}
+
+
+class _Watched(NamedTuple):
+    """Trials of a block that have the same stages, and where their numbers and flags are: a row for each trial."""
+
+    labels: tuple[str, ...]
+    keys: tuple[StageRole, ...]
+    kinds: tuple[str, ...]
+    us: NDArray[np.intp]
+    known: NDArray[np.intp]
+    work: NDArray[np.intp]
+
+    @classmethod
+    def of(
+        cls, shape: BlockShape, keys: tuple[StageRole, ...], kinds: tuple[str, ...], rows: Sequence[int]
+    ) -> "_Watched":
+        """The places in a block of this shape."""
+        first = np.array([shape.starts[row] + len(FIELDS) for row in rows], dtype=np.intp)
+        flags = np.array([shape.flag_starts[row] for row in rows], dtype=np.intp)
+        stages = np.arange(len(keys), dtype=np.intp)
+        return cls(
+            tuple(shape.labels[row] for row in rows),
+            keys,
+            kinds,
+            np.add.outer(first, stages),
+            np.add.outer(flags, stages),
+            np.add.outer(first + len(keys), np.arange(len(kinds), dtype=np.intp)),
+        )
+
+
+class StageRows(NamedTuple):
+    """What probes saw in trials of one block that have the same stages: a row for each trial."""
+
+    labels: tuple[str, ...]
+    keys: tuple[StageRole, ...]
+    kinds: tuple[str, ...]
+    us: Numbers
+    known: NDArray[np.uint8]
+    work: Numbers
 
 
 class BlockTrials(Mapping[str, TrialDigest]):
@@ -104,15 +162,28 @@ class BlockTrials(Mapping[str, TrialDigest]):
             return self._values[places]
         return self._values.reshape(len(self.shape.trials), len(FIELDS))
 
+    @property
+    def stages(self) -> list[StageRows]:
+        """What probes saw."""
+        known = np.frombuffer(self._flags or b"\0", dtype=np.uint8)
+        return [
+            StageRows(one.labels, one.keys, one.kinds, self._values[one.us], known[one.known], self._values[one.work])
+            for one in self.shape.watched
+        ]
+
     def __getitem__(self, label: str) -> TrialDigest:
         row = self.shape.rows[label]
         one, begin, end = self.shape.trials[row], self.shape.starts[row], self.shape.starts[row + 1]
         values, stages = array("d", self._values[begin:end].tobytes()), None
+        last = len(values) - len(one.declared)
         if one.keys is not None:
             known = self._flags[self.shape.flag_starts[row] : self.shape.flag_starts[row + 1]]
             kinds = len(FIELDS) + len(one.keys)
-            stages = Stages(one.keys, values[len(FIELDS) : kinds], known, one.kinds, values[kinds:])
-        return TrialDigest(one.words, values[: len(FIELDS)], one.against, stages=stages, judged=one.judged)
+            stages = Stages(one.keys, values[len(FIELDS) : kinds], known, one.kinds, values[kinds:last])
+        declared = Declared(one.declared, values[last:])
+        return TrialDigest(
+            *(one.words, values[: len(FIELDS)], one.against), stages=stages, judged=one.judged, declared=declared
+        )
 
     def __contains__(self, label: object) -> bool:
         return label in self.shape.rows
@@ -178,6 +249,26 @@ def flags_of(reasons: Iterable[tuple[Reason, ...]]) -> Flags:
 @lru_cache(maxsize=4096)
 def _outcome(reasons: tuple[Reason, ...]) -> TrialOutcome:
     return TrialOutcome(not reasons, kinds_of(reasons).is_outcome, carried_by_reasons(reasons))
+
+
+def stages_of(block: Mapping[str, TrialDigest]) -> Iterable[StageRows]:
+    """What probes saw in any block. Trials of a block that does not count explain nothing."""
+    if isinstance(block, LeftOutTrials):
+        return ()
+    if isinstance(block, BlockTrials):
+        return block.stages
+    return [
+        StageRows(
+            (label,),
+            stages.keys,
+            stages.kinds,
+            np.array([stages.us], dtype=np.float64),
+            np.frombuffer(stages.known, dtype=np.uint8).reshape(1, -1),
+            np.array([stages.work], dtype=np.float64),
+        )
+        for label, trial in block.items()
+        if (stages := trial.stages) is not None
+    ]
 
 
 def shape_of(block: Mapping[str, TrialDigest]) -> BlockShape | None:

@@ -31,7 +31,11 @@ class VersionedCache(Generic[T]):
                 if known is not None and known[0] == version:
                     self._known.move_to_end(name)
                     return known[1]
-            value = make()
+            try:
+                value = make()
+            except BaseException:
+                self._forget(name)
+                raise
             with self._lock:
                 self._known[name] = version, value
                 self._known.move_to_end(name)
@@ -42,6 +46,12 @@ class VersionedCache(Generic[T]):
         """Forget every value."""
         with self._lock:
             self._known.clear()
+
+    def _forget(self, name: str) -> None:
+        """A name without a value must leave nothing here: callers may invent as many as they like."""
+        with self._lock:
+            if name not in self._known:
+                self._making.pop(name, None)
 
     def _drop(self) -> None:
         whole = sum(self._weigh(value) for _, value in self._known.values())

@@ -127,6 +127,11 @@ class CampaignResults:
             return ""
         return (LIMIT if label == LIMIT_BEFORE_ROLES else "") if words.role is None else words.role
 
+    def over(self, label: str) -> str:
+        """The label of this campaign that a label is priced over besides the limit; empty if there is none."""
+        words = self._words.get(label)
+        return words.over if words is not None and words.over in self.campaign.labels else ""
+
     @property
     def limit(self) -> str | None:
         """The label that others are shown as a share of, if the campaign has one."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carried_blocks, carried_up_to, overload_caveat, overloaded_trials
 from coordinator.analysis.columns import answered_within, column, known, offloads_of, reasons_of, valid_of
+from coordinator.analysis.declared import declared_cautions
 from coordinator.analysis.exceedance import mean_shares
 from coordinator.analysis.load_shown import load_cautions, load_shown
 from coordinator.analysis.pool import Pool, Read
@@ -16,6 +17,7 @@ from coordinator.analysis.slow import with_episodes
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.scheduling.digests import TrialDigest
 from domain.campaign import Cell
+from domain.focus import focus_at
 from domain.load import CapacityLoad, ClosedLoad, OpenLoad
 from domain.metric import Metric, first_metric
 from domain.report import MIN_PAIRS, CellResult, Interval, Percentiles
@@ -48,6 +50,7 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
         share_of_direct=_share_of_limit(data, cell, bool(valid)),
         pairs=len(data.figures(cell, first)),
         compared=_is_compared(data, cell, first),
+        compared_in_focus=_compared_in_focus(data, cell, first),
         latency_us=with_episodes(_percentiles(pool.latency), pool, len(valid)),
         service_time_us=_percentiles(pool.service_time),
         valid_trials=len(valid),
@@ -60,6 +63,7 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
             *_shortfall(data, cell, valid, pool, p99.value if p99 else None),
             *overload_caveat(load.get("overloaded"), load.get("carried_in")),
             *_mixed_offloads(valid),
+            *declared_cautions(data, cell),
         ),
     )
 
@@ -150,7 +154,8 @@ def _shortfall(
         return cautions
     share = f"{100 * made_per_s * seconds / due:.1f} %"
     schedule = f"{asked_per_s:,}/s of its schedule"
-    return (f"answered {made_per_s:,.0f} requests/s within its slices, {share} of the {schedule}", *cautions)
+    rest = "the others were under way as a slice ended, or never answered"
+    return (f"answered {made_per_s:,.0f} requests/s within its slices, {share} of the {schedule}: {rest}", *cautions)
 
 
 class Mean(NamedTuple):
@@ -183,12 +188,24 @@ def _is_compared(data: CampaignResults, cell: Cell, metric: Metric) -> bool:
 
 
 def _left_out(data: CampaignResults, cell: Cell, metric: Metric) -> tuple[str, ...]:
-    """A caveat if the datapath lacked its figure in so many blocks that it is not compared."""
+    """A caveat if the datapath lacked its figure in so many blocks that it is not compared with all others."""
     figures = data.figures(cell, metric)
     blocks = int((~data.alone(cell.workload, cell.level)).sum())
     if not figures or _is_compared(data, cell, metric):
         return ()
-    return (f"valid in {len(figures)} of {blocks} blocks only: its figures are of those, and it is not compared",)
+    focus = _compared_in_focus(data, cell, metric)
+    others = f"is compared with {' and '.join(focus)} only, in blocks of the focus, too" if focus else "is not compared"
+    return (f"valid in {len(figures)} of {blocks} blocks only: its figures are of those, and it {others}",)
+
+
+def _compared_in_focus(data: CampaignResults, cell: Cell, metric: Metric) -> tuple[str, ...]:
+    """The datapaths of the focus that a datapath is compared with though it lacks too many blocks of all datapaths."""
+    if _is_compared(data, cell, metric):
+        return ()
+    place = cell.workload, cell.level, metric
+    others = (label for label in focus_at(data.campaign, cell.level) if label != cell.datapath)
+    pairs = {one: data.compared(*place, cell.datapath, one).pairs(cell.datapath, one) for one in others}
+    return tuple(one for one, count in pairs.items() if count >= MIN_PAIRS)
 
 
 def _share_of_limit(data: CampaignResults, cell: Cell, measured: bool) -> Interval | None:

@@ -13,6 +13,7 @@ from coordinator.analysis.scope import scope_of
 from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp
 from domain.campaign import Campaign
 from domain.comparison import Basis, Change, Compared, Comparison, Setting, Side
+from domain.frozen import Frozen
 from domain.load import load_text
 from domain.metric import Metric, metrics_of
 from domain.report import MIN_PAIRS, Interval
@@ -22,6 +23,11 @@ ALIKE_RATES = 1.02  # rates that differ by less are the same load
 _ONE_EACH = (
     "With one campaign on each side, the intervals hold for these two runs. They do not include what differs from boot "
     "to boot and from hour to hour; for that, give several campaigns of each side."
+)
+_HOSTS = (
+    "The two sides are hosts of the same campaigns. They measured in the same hours, but no block ran on both, so the "
+    "figures are not paired; ratios to the reference do not depend on how fast a host is. What differs between the "
+    "hosts is everything that is listed, not one fact alone: exchange it between the hosts and measure again."
 )
 _NOT_COMPARED = frozenset({"name", "description", "seed"})
 
@@ -52,8 +58,37 @@ class Measured:
         return campaign.levels[key.level], campaign.parameters.get(key.workload, {}), campaign.clients
 
 
-def measured(data: CampaignResults, record: Mapping[str, Any]) -> Measured:
-    """One campaign's part; ``record`` has its id and times."""
+class StoredMeasured(Frozen):
+    """The same as JSON can have it: keys of several parts are rows."""
+
+    side: Side
+    campaign: Campaign
+    facts: dict[str, str]
+    figures: tuple[tuple[Key, tuple[float, ...]], ...]
+    ratios: tuple[tuple[Key, tuple[float, ...]], ...]
+    rates_per_s: tuple[tuple[str, str, int | None], ...]
+
+    @classmethod
+    def of(cls, found: Measured) -> "StoredMeasured":
+        """What is stored of it."""
+        return cls(
+            side=found.side,
+            campaign=found.campaign,
+            facts=dict(found.facts),
+            figures=tuple((key, tuple(logs)) for key, logs in found.figures.items()),
+            ratios=tuple((key, tuple(logs)) for key, logs in found.ratios.items()),
+            rates_per_s=tuple((*cell, rate) for cell, rate in found.rates_per_s.items()),
+        )
+
+    @property
+    def whole(self) -> Measured:
+        """The inverse of :meth:`of`."""
+        rates = {(workload, level): rate for workload, level, rate in self.rates_per_s}
+        return Measured(self.side, self.campaign, self.facts, dict(self.figures), dict(self.ratios), rates)
+
+
+def measured(data: CampaignResults, record: Mapping[str, Any], host: str = "") -> Measured:
+    """One campaign's part; ``record`` has its id and times. ``host`` if ``data`` has the blocks of one host."""
     campaign = data.campaign
     figures, ratios = dict[Key, Sequence[float]](), dict[Key, Sequence[float]]()
     for cell in campaign.cells:
@@ -63,7 +98,7 @@ def measured(data: CampaignResults, record: Mapping[str, Any]) -> Measured:
             if cell.datapath != campaign.reference_label:
                 ratios[key] = tuple(data.log_ratios(cell, campaign.reference_label, metric))
     return Measured(
-        Side(id=str(record.get("id", "")), name=campaign.name, scope=scope_of(data, record).text),
+        Side(id=str(record.get("id", "")), name=campaign.name, host=host, scope=scope_of(data, record).text),
         campaign,
         lasting_facts(data.fingerprints.reference),
         figures,
@@ -90,8 +125,15 @@ def compare(baseline: Sequence[Measured], other: Sequence[Measured]) -> Comparis
         settings=tuple(_settings(baseline, other)),
         figures=tuple(judged[: len(figures)]),
         ratios=tuple(judged[len(figures) :]),
-        caution=_ONE_EACH if basis is Basis.BLOCKS else "",
+        caution=_caution(baseline, other, basis),
     )
+
+
+def _caution(baseline: Sequence[Measured], other: Sequence[Measured], basis: Basis) -> str:
+    ids = [{one.side.id for one in side} for side in (baseline, other)]
+    if ids[0] & ids[1]:
+        return _HOSTS
+    return _ONE_EACH if basis is Basis.BLOCKS else ""
 
 
 def _keys(campaigns: Iterable[Mapping[Key, Sequence[float]]]) -> list[Key]:

@@ -14,11 +14,13 @@ from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.analysis.trial_figures import figure_of_trial
 from coordinator.scheduling.digests import TrialDigest
 from coordinator.scheduling.records import AttemptRecord
+from domain.condition_cost import ConditionCost
 from domain.load import CapacityLoad
 from domain.metric import Metric, metrics_of
-from domain.report import MIN_PAIRS, ConditionCost
+from domain.report import MIN_PAIRS
 
-_Turns = Mapping[tuple[str, int], Mapping[str, TrialDigest]]
+Turns = Mapping[tuple[str, int], Mapping[str, TrialDigest]]
+"""Trials by host and turn there."""
 
 
 def condition_costs(data: CampaignResults) -> tuple[ConditionCost, ...]:
@@ -39,10 +41,10 @@ def condition_costs(data: CampaignResults) -> tuple[ConditionCost, ...]:
 
 
 def _costs(data: CampaignResults, workload: str, level: str, plain: str) -> Iterator[ConditionCost]:
-    turns, others = _turns(data, workload, level), _turns(data, workload, plain)
+    turns, others = turns_of(data, workload, level), turns_of(data, workload, plain)
     for label in data.campaign.labels:
         for metric in metrics_of(data.campaign.levels[level]):
-            logs = _log_ratios(turns, others, label, metric)
+            logs = log_ratios(turns, others, label, metric)
             found = interval(logs)
             if found is not None and found.count >= MIN_PAIRS:
                 yield ConditionCost(
@@ -58,7 +60,8 @@ def _costs(data: CampaignResults, workload: str, level: str, plain: str) -> Iter
                 )
 
 
-def _log_ratios(turns: _Turns, others: _Turns, label: str, metric: Metric) -> list[float]:
+def log_ratios(turns: Turns, others: Turns, label: str, metric: Metric) -> list[float]:
+    """A datapath's figures at one level over those at another, of the turns that both have."""
     figures = [
         (figure_of_trial(trials.get(label), metric), figure_of_trial(others[turn].get(label), metric))
         for turn, trials in turns.items()
@@ -67,7 +70,7 @@ def _log_ratios(turns: _Turns, others: _Turns, label: str, metric: Metric) -> li
     return [math.log(one) - math.log(other) for one, other in figures if one is not None and other is not None]
 
 
-def _turns(data: CampaignResults, workload: str, level: str) -> _Turns:
+def turns_of(data: CampaignResults, workload: str, level: str) -> Turns:
     """The accepted trials of a level by host and turn; a block without any still takes its turn."""
     last: dict[int, AttemptRecord] = {}
     for attempt in data.records:

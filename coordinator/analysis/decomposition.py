@@ -5,7 +5,7 @@ is the rest: user space (origin, generator), TCP's own work, and what no probe s
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.columns import column
+from coordinator.analysis.columns import known
 from coordinator.analysis.digest import trial_digest
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.statistics import CONFIDENCE
 from coordinator.analysis.watched_level import WatchedLevel, Watching, watched_alone, watching
 from coordinator.analysis.why import explanation
-from coordinator.scheduling.digests import TrialDigest
 from domain.campaign import Cell
 from domain.explanation import Decomposition, Difference, StagePart
 from domain.report import MIN_PAIRS
@@ -100,7 +99,6 @@ def _of_cell(cell: Cell, seen: Watching) -> Decomposition | None:
 
 def _decomposition(cell: Cell, level: WatchedLevel, *, compared: bool, disturbed: int) -> Decomposition:
     label = cell.datapath
-    trials = [block[label].trial for block in level.blocks]
     mean = _Series(tuple(level.means_us(label)))
     parts = {key: _Series(tuple(level.parts_us(label, key))) for key in level.stages if level.is_measured(label, key)}
     rest = _rest(mean, list(parts.values()), 1)
@@ -108,14 +106,14 @@ def _decomposition(cell: Cell, level: WatchedLevel, *, compared: bool, disturbed
         datapath=label,
         workload=cell.workload,
         level=cell.level,
-        trials=len(trials),
+        trials=len(level.blocks),
         mean_us=mean.mean,
         parts=tuple(_part(key, series, 1) for key, series in parts.items()),
         unattributed_us=rest.us,
         unattributed_low_us=rest.low_us,
         unattributed_high_us=rest.high_us,
-        unwatched_us=_unwatched_us(trials),
-        work_per_request=_work_per_request(trials),
+        unwatched_us=_unwatched_us(level.numbers(label, "unwatched_mean_ns")),
+        work_per_request=_work_per_request(level, label),
         left_out=tuple(
             _name(key) for key in level.stages if level.has(label, key) and not level.is_measured(label, key)
         ),
@@ -204,15 +202,11 @@ def _name(key: StageRole) -> str:
     return f"{key.stage} ({key.role})" if key.role else key.stage
 
 
-def _work_per_request(trials: Sequence[TrialDigest]) -> dict[str, float]:
-    requests = sum(column(trials, "watched_requests"))
-    work: dict[str, list[float]] = {}
-    for stages in (trial.stages for trial in trials if trial.stages is not None):
-        for kind, events in zip(stages.kinds, stages.work, strict=True):
-            work.setdefault(kind, []).append(events)
-    return {kind: math.fsum(events) / requests for kind, events in work.items()}
+def _work_per_request(level: WatchedLevel, label: str) -> dict[str, float]:
+    requests = sum(level.numbers(label, "watched_requests"))
+    return {kind: math.fsum(events) / requests for kind, events in level.work(label).items()}
 
 
-def _unwatched_us(trials: Iterable[TrialDigest]) -> float | None:
-    counted = [mean_ns for trial in trials if (mean_ns := trial.unwatched_mean_ns)]
+def _unwatched_us(means_ns: Sequence[float]) -> float | None:
+    counted = [mean_ns for mean_ns in known(means_ns) if mean_ns]
     return math.fsum(counted) / len(counted) / 1000 if counted else None

@@ -10,6 +10,8 @@ from coordinator.scheduling.digests import (
     FIGURE,
     LACKS_FIGURE,
     BlockDigest,
+    Declared,
+    DeclaredKey,
     Judged,
     Stages,
     Times,
@@ -25,9 +27,10 @@ from domain.load import CapacityLoad
 from domain.metric import SHARE_METRICS, Metric
 from domain.noise_limits import MAX_SLICE_THROTTLED_SHARE, MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
 from domain.sample import is_matched
-from domain.trial import BlockResult, ProbeReading, SliceResult, TrialResult
+from domain.trial import BlockResult, Finding, ProbeReading, SliceResult, TrialResult, Validity
 from domain.watched import StageRole
 
+MOST_FINDINGS = 20  # that the analysis reads of one trial; the trial has all
 _PERCENTILES = (Metric.LATENCY_P50_US, Metric.LATENCY_P99_US, Metric.LATENCY_P999_US)
 
 
@@ -49,14 +52,33 @@ def trial_digest(trial: TrialResult, judged: Judged | None = None) -> TrialDiges
     known = _counts(trial) | _figures(trial) | _surroundings(trial) | _watched(trial)
     return TrialDigest(
         TrialWords(
-            trial.datapath, trial.function, trial.role, trial.workload, trial.level, tuple(trial.offloads.items())
+            *(trial.datapath, trial.function, trial.role, trial.workload, trial.level),
+            *(tuple(trial.offloads.items()), trial.over),
         ),
         array("d", [nan if (value := known[name]) is None else value for name in FIELDS]),
-        trial.validity.findings,
+        _few(trial.validity),
         stages=_stages(trial),
         judged=judged,
+        declared=_declared(trial),
         times=Times(trial.latency, trial.service_time, trial.timings.get("schedule_lag"), trial.episodes),
     )
+
+
+def _few(validity: Validity) -> tuple[Finding, ...]:
+    """The findings in their order: the first of each reason, and further ones as long as there are few."""
+    found = validity.findings
+    if len(found) <= MOST_FINDINGS:
+        return found
+    first = {one.reason: one for one in reversed(found)}.values()
+    return tuple(one for one in found if any(one is other for other in first))
+
+
+def _declared(trial: TrialResult) -> Declared:
+    keys = tuple(
+        DeclaredKey(one.name, one.title, one.unit, one.added, one.signed, one.most, one.caution)
+        for one in trial.figures
+    )
+    return Declared(keys, array("d", [one.value for one in trial.figures]))
 
 
 def _judged(campaign: Campaign, level: str, trial: TrialResult, search: SearchStep | None) -> Judged | None:

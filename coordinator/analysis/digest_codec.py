@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from coordinator.analysis.block_trials import BlockShape, BlockTrials, TrialShape
-from coordinator.scheduling.digests import Judged, TrialDigest, TrialWords
+from coordinator.scheduling.digests import DeclaredKey, Judged, TrialDigest, TrialWords
 from domain.busy import BusyProcess
 from domain.trial import Finding, Reason
 from domain.watched import StageRole
@@ -33,6 +33,7 @@ def encode(trials: Mapping[str, TrialDigest]) -> tuple[bytes, str]:
             numbers.extend(stages.us)
             numbers.extend(stages.work)
             flags.extend(stages.known)
+        numbers.extend(trial.declared.values)
         words.append(
             [
                 trial.words,
@@ -40,6 +41,7 @@ def encode(trials: Mapping[str, TrialDigest]) -> tuple[bytes, str]:
                 None if stages is None else stages.keys,
                 () if stages is None else stages.kinds,
                 trial.judged,
+                trial.declared.keys,
             ]
         )
     return _little(numbers).tobytes() + bytes(flags), json.dumps(words, separators=(",", ":"), allow_nan=False)
@@ -59,16 +61,20 @@ def _shape_of(words: str) -> BlockShape:
 
 
 def _shape(trial: list[Any]) -> TrialShape:
-    words, findings, keys, kinds, judged = trial
-    datapath, function, role, workload, level, offloads = words
+    words, findings, keys, kinds, judged, *more = trial  # earlier versions stored no declared figures
+    datapath, function, role, workload, level, offloads, *rest = words
+    over = rest[0] if rest else ""  # digests of earlier versions have none
     against = tuple(_finding(*one) for one in findings)
     return TrialShape(
-        _shared(TrialWords(datapath, function, role, workload, level, tuple((name, on) for name, on in offloads))),
+        _shared(
+            TrialWords(datapath, function, role, workload, level, tuple((name, on) for name, on in offloads), over)
+        ),
         against,
         tuple(dict.fromkeys(one.reason for one in against)),
         None if keys is None else _keys(tuple(map(tuple, keys))),
         _kinds(tuple(kinds)),
         None if judged is None else Judged(*judged),
+        tuple(DeclaredKey(*one) for one in more[0]) if more else (),
     )
 
 

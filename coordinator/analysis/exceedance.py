@@ -9,7 +9,7 @@ from domain.campaign import Cell
 from domain.exceedance import MeanShare
 from domain.metric import share_metrics_of
 from domain.report import MIN_PAIRS, Verdict
-from domain.texts import decimals_of
+from domain.texts import decimals_of, is_one_value, plain_text, significant_text
 from domain.verdict_words import VerdictWord
 
 
@@ -21,7 +21,7 @@ def mean_shares(data: CampaignResults, cell: Cell) -> dict[str, Any]:
 
 def _mean(percents: list[float]) -> MeanShare | None:
     estimate = interval(percents)
-    if estimate is None or estimate.count < MIN_PAIRS:
+    if estimate is None or estimate.count < MIN_PAIRS or min(percents) == max(percents):
         return MeanShare(value=sum(percents) / len(percents)) if percents else None
     return MeanShare(value=estimate.mean, low=max(0.0, estimate.low), high=min(100.0, estimate.high))
 
@@ -51,11 +51,15 @@ def points_text(verdict: Verdict, *, signed: bool = True) -> str:
     value = found.value
     if not signed and value < 0:
         value, low, high = -value, -high, -low
-    places = decimals_of(low, high)
-    value, low, high = (round(number, places) + 0.0 for number in (value, low, high))  # + 0.0: no "−0.00"
-    first = f"{value:+.{places}f}" if signed else f"{value:.{places}f}"
-    return f"{first} percentage points [{low:.{places}f}, {high:.{places}f}]".replace("-", "−")
+    places = max(0, decimals_of(low, high))
+    points = f"{'+' if signed and value > 0 else ''}{plain_text(value, places)} percentage points"
+    if is_one_value(low, high):  # usually both are zero: nothing says how rare such requests are
+        return f"{points} in every block"
+    begin, end = plain_text(low, places), plain_text(high, places)
+    if verdict.verdict in (VerdictWord.BETTER, VerdictWord.WORSE):  # Holm's steps prove a sign: zero is not in it
+        begin, end = "above 0" if low == 0 else begin, "below 0" if high == 0 else end
+    return f"{points} [{begin}, {end}]"
 
 
 def _percent(percent: float) -> str:
-    return f"{percent:.2g} %" if percent < 99.5 else f"{percent:.1f} %"
+    return f"{significant_text(percent, 2)} %" if percent < 99.5 else f"{percent:.1f} %"

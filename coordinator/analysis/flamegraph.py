@@ -17,10 +17,12 @@ WIDTH, ROW, FONT = 1200, 17, 11
 CHARACTER = 6.6  # width of a character at FONT
 NARROWEST = 0.3  # pixels; narrower frames are not drawn
 MAX_FRAMES = 5_000  # only the widest are drawn; more would make a page of many megabytes
+MAX_TREE = 300_000  # frames in memory; of rarer stacks, only the callers are there
+LONGEST = 300  # characters of a function's name
 MARGIN = 28
 
 
-@dataclass
+@dataclass(slots=True)
 class Frame:
     """A function as called from its parent, with the samples in it and its callees."""
 
@@ -29,15 +31,20 @@ class Frame:
     before: float = 0.0  # in the reference
     children: dict[str, "Frame"] = field(default_factory=dict)
 
-    def add(self, stack: Iterable[str], count: float, before: float = 0.0) -> None:
-        """Add one folded stack, outermost function first."""
-        frame = self
+    def add(self, stack: Iterable[str], count: float, before: float = 0.0, room: int = MAX_TREE) -> int:
+        """Add one folded stack, outermost function first. Returns how many frames are new: at most ``room``."""
+        frame, new = self, 0
         frame.count += count
         frame.before += before
         for name in stack:
-            frame = frame.children.setdefault(name, Frame(name))
+            if name not in frame.children:
+                if new == room:
+                    break
+                frame.children[name], new = Frame(name[:LONGEST]), new + 1
+            frame = frame.children[name]
             frame.count += count
             frame.before += before
+        return new
 
     @property
     def depth(self) -> int:
@@ -58,16 +65,17 @@ class Box:
 def tree(stacks: Stacks, reference: Stacks | None = None) -> Frame:
     """All stacks as one tree with the roles at its root. ``before`` is the reference's share, scaled to ``stacks``."""
     root = Frame("all")
-    _fill(root, stacks, 1.0, 0.0)
+    _fill(root, stacks, 1.0, 0.0, MAX_TREE)
     if reference is not None and reference.samples:
-        _fill(root, reference, 0.0, stacks.samples / reference.samples)
+        _fill(root, reference, 0.0, stacks.samples / reference.samples, 0)  # frames that only it has are not drawn
     return root
 
 
-def _fill(root: Frame, stacks: Stacks, now: float, before: float) -> None:
-    for role in ROLES:
-        for stack, count in sorted(stacks.counts.get(role, {}).items()):
-            root.add((role, *stack.split(";")), count * now, count * before)
+def _fill(root: Frame, stacks: Stacks, now: float, before: float, room: int) -> None:
+    """The most frequent first, as they get the room."""
+    ranked = ((role, stack, n) for role in ROLES for stack, n in stacks.counts.get(role, {}).items())
+    for role, stack, count in sorted(ranked, key=lambda one: -one[2]):
+        room -= root.add((role, *stack.split(";")), count * now, count * before, room)
 
 
 def layout(frame: Frame, x: float, width: float, row: int = 0) -> Iterator[Box]:

@@ -14,6 +14,9 @@ from domain.trial import TRANSIENT_REASONS, Finding, Reason
 # disk. What a command line switches shows in the mitigations and in the number of CPUs.
 _NOT_COMPARED = frozenset({"boot_id", "conntrack_entries", "memory_kib", "command_line"})
 _SHOWN = 3  # facts that a sentence names
+_LONGEST = 120  # characters of each value there: the fingerprint has it whole
+_NAMED = 10  # fingerprints that a sentence names
+_LISTED = 20  # fingerprints that a report lists, besides the one that is analysed
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Fingerprints:
 
     @property
     def listed(self) -> tuple[FingerprintBlocks, ...]:
-        """The fingerprints as a report has them."""
+        """The fingerprints as a report has them: the first ones, and the analysed one."""
+        others = (group for group in self.groups[_LISTED:] if lasting_facts(group[0]) == self.reference)
         return tuple(
             FingerprintBlocks(
                 id=fingerprint_id(facts),
@@ -47,7 +51,7 @@ class Fingerprints:
                 blocks=blocks,
                 analysed=lasting_facts(facts) == self.reference,
             )
-            for facts, blocks in self.groups
+            for facts, blocks in (*self.groups[:_LISTED], *others)
         )
 
     @property
@@ -59,8 +63,9 @@ class Fingerprints:
             return ""
         parts = [
             f"block{'s' * (len(members) > 1)} {', '.join(map(str, members))} ({difference(facts, self.reference)})"
-            for facts, members in others
+            for facts, members in others[:_NAMED]
         ]
+        parts += [f"{len(others) - _NAMED} more fingerprints"] if len(others) > _NAMED else []
         return f"Blocks of different fingerprints are not pooled; left out: {'; '.join(parts)}."
 
 
@@ -90,9 +95,14 @@ def difference(facts: Mapping[str, str], reference: Mapping[str, str]) -> str:
     if not facts or not reference:
         return "no fingerprint" if not facts else "the others have no fingerprint"
     names = sorted(name for name in facts.keys() | reference.keys() if facts.get(name) != reference.get(name))
-    shown = [f"{name} {facts.get(name, 'absent')!r}, not {reference.get(name, 'absent')!r}" for name in names[:_SHOWN]]
+    shown = [f"{name} {_short(facts, name)}, not {_short(reference, name)}" for name in names[:_SHOWN]]
     more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
     return "; ".join([*shown, *more])
+
+
+def _short(facts: Mapping[str, str], name: str) -> str:
+    found = facts.get(name, "absent")
+    return repr(found if len(found) <= _LONGEST else f"{found[:_LONGEST]}…")
 
 
 def exclusion(block: BlockDigest, reference: Mapping[str, str]) -> Finding | None:

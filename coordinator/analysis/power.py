@@ -6,7 +6,8 @@ verdict: computed from a result, it adds nothing to the interval (Hoenig and Hei
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 
 from scipy.special import stdtrit
 
@@ -95,15 +96,23 @@ class _Asked:
     levels: tuple[str, ...]
     looks: Sequence[Look]
     past: Sequence[PastNoise]
+    _noises: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)
+
+    @cached_property
+    def growing(self) -> frozenset[str]:
+        """Its levels of which blocks that are added later say more; they have no searches."""
+        of_it = self.focused or not self.campaign.focus
+        if not of_it or self.metric is Metric.SLO_CAPACITY_PER_S:
+            return frozenset()
+        return frozenset(self.levels) & frozenset(added_levels(self.campaign))
 
     def grows(self, level: str) -> bool:
-        """Whether blocks that are added later say more about it; they have no searches."""
-        of_it = self.focused or not self.campaign.focus
-        return of_it and self.metric is not Metric.SLO_CAPACITY_PER_S and level in added_levels(self.campaign)
+        """Whether blocks that are added later say more about it."""
+        return level in self.growing
 
     def with_blocks(self, blocks: int) -> list[LevelPairs]:
         """Its pairs with so many blocks at the levels that grow; if none does, at all of them."""
-        growing, planned = any(map(self.grows, self.levels)), self.looks[0].blocks
+        growing, planned = bool(self.growing), self.looks[0].blocks
         return [self._at(level, blocks if self.grows(level) or not growing else planned) for level in self.levels]
 
     def _at(self, level: str, blocks: int) -> LevelPairs:
@@ -114,7 +123,8 @@ class _Asked:
             whole = min(blocks, self.looks[0].blocks)
             focused = blocks - whole
         variance = whole * self.noise(level, campaign.slices)[0]
-        variance += focused * self.noise(level, added_slices(campaign))[0]
+        if focused:
+            variance += focused * self.noise(level, added_slices(campaign))[0]
         freedom = (max(len(campaign.labels), 2) - 1) * (whole - 1) + (len(campaign.focus) - 1) * focused
         return LevelPairs(whole + focused, Noise(variance / (whole + focused), freedom))
 
@@ -122,8 +132,13 @@ class _Asked:
         """The variance of one datapath's log-figure in trials of so many slices, and from how many earlier levels.
 
         Earlier levels with the same load count, those with trials of that length first; without any, those of the same
-        kind.
+        kind. It is searched for once: a plan tries a hundred numbers of blocks.
         """
+        if (level, slices) not in self._noises:
+            self._noises[level, slices] = self._noise(level, slices)
+        return self._noises[level, slices]
+
+    def _noise(self, level: str, slices: int) -> tuple[float, int]:
         load = self.campaign.levels[level]
         known = [
             one
@@ -144,10 +159,15 @@ def _showable(asked: _Asked, comparisons: int, family: int) -> Showable:
     campaign, looks, levels = asked.campaign, asked.looks, asked.levels
     rate = SIGNIFICANCE * (POOLED_SHARE if len(levels) > 1 else 1.0) / family
     last = deviate_rate(bounds(looks, rate)[-1]) if len(looks) > 1 else rate
-    growing = any(map(asked.grows, levels))
+    growing = bool(asked.growing)
     blocks = looks[-1 if growing else 0].blocks
     planned = asked.with_blocks(blocks)
-    log = difference(planned, last)
+
+    @cache  # each search begins with the same numbers of blocks
+    def found_with(count: int) -> float | None:
+        return difference(asked.with_blocks(count), last)
+
+    log = found_with(blocks)
     slices = added_slices(campaign) if asked.focused and growing else campaign.slices
     found = {level: asked.noise(level, slices) for level in levels}
     return Showable(
@@ -161,7 +181,7 @@ def _showable(asked: _Asked, comparisons: int, family: int) -> Showable:
         blocks=blocks,
         focused=blocks - campaign.blocks if campaign.focus and growing else 0,
         difference=None if log is None else math.expm1(min(log, 100.0)),
-        blocks_for={f"{one:g}": blocks_for(asked.with_blocks, last, one) for one in ASKED},
+        blocks_for={f"{one:g}": blocks_for(found_with, one) for one in ASKED},
     )
 
 
@@ -177,6 +197,8 @@ def difference(levels: Sequence[LevelPairs], rate: float) -> float | None:
     shares = weights_of(pairs, noises)
     parts = [share**2 * 2 * one.noise.variance / one.pairs for share, one in zip(shares, levels, strict=True)]
     variance = math.fsum(parts)
+    if variance == 0:  # earlier figures without scatter, such as searches that all found one rate
+        return 0.0
     freedom = 1 / math.fsum((part / variance) ** 2 / (count - 1) for part, count in zip(parts, pairs, strict=True))
     if len(noises) > 1:
         variance *= 1 + meier_term(shares, noises)
@@ -184,11 +206,14 @@ def difference(levels: Sequence[LevelPairs], rate: float) -> float | None:
     return math.sqrt(variance) * float(stdtrit(freedom, 1 - rate / 2) + stdtrit(freedom, POWER))
 
 
-def blocks_for(pairs_with: Callable[[int], Sequence[LevelPairs]], rate: float, asked: float) -> int | None:
-    """The blocks per level that find a difference of ``asked`` with 80 % power; ``None`` above :data:`MOST_BLOCKS`."""
+def blocks_for(difference_with: Callable[[int], float | None], asked: float) -> int | None:
+    """The blocks per level that find a difference of ``asked`` with 80 % power; ``None`` above :data:`MOST_BLOCKS`.
+
+    ``difference_with``: the log-ratio that so many blocks find.
+    """
 
     def suffice(blocks: int) -> bool:
-        found = difference(pairs_with(blocks), rate)
+        found = difference_with(blocks)
         return found is not None and found <= math.log1p(asked)
 
     if not suffice(MOST_BLOCKS):

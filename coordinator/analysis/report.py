@@ -15,6 +15,7 @@ from coordinator.analysis.carrying import carrying_of
 from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
 from coordinator.analysis.crossover import crossovers
+from coordinator.analysis.declared import declared_figures
 from coordinator.analysis.decomposition import explained_by
 from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.families import stage_pairs
@@ -28,11 +29,13 @@ from coordinator.analysis.prices import prices_of
 from coordinator.analysis.scope import scope_of
 from coordinator.analysis.stage import stage_of
 from coordinator.analysis.statistics import finite_exp, interval
+from coordinator.analysis.tolerated import tolerated_attacks
 from coordinator.analysis.verdicts import verdicts_of
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.failures import FailedAttempt
+from domain.leaving_out import left_out_text
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
 from domain.placement import placements_text
@@ -69,21 +72,34 @@ def build_report(
         expectations=checks_of(data, record.get("state") or CampaignState.COMPLETE, stage),
         prices=prices_of(data),
         carrying=carrying_of(data, stage),
-        condition_costs=condition_costs(data),
+        **_declared_and_conditions(data),
         decompositions=parts,
         differences=differences,
         invalid=invalid.listed,
         invalid_counts=invalid.counts,
         failed_attempts=_failed_attempts(data.records),
-        crossovers=crossovers(data),
-        overload_onsets=overload_onsets(data),
+        **_courses(data),
         telemetry=_telemetry(data.records),
         fingerprints=shared.listed,
-        cpu_placement=placements_text(facts for facts, _ in shared.groups),
-        left_out=shared.sentence,
+        cpu_placement=placements_text(one.facts for one in shared.listed),
+        left_out=" ".join(filter(None, (shared.sentence, left_out_text(campaign.left_out)))),
         exactness=exactness_of(data, stage),
     )
     return report.model_copy(update={"answer": answer_of(campaign, report, scope_of(data, record))})
+
+
+def _courses(data: CampaignResults) -> dict[str, Any]:
+    """What changes over the levels; fields of the report."""
+    return {"crossovers": crossovers(data), "overload_onsets": overload_onsets(data)}
+
+
+def _declared_and_conditions(data: CampaignResults) -> dict[str, Any]:
+    """Declared figures, and what conditions cost; fields of the report."""
+    return {
+        "figures": declared_figures(data),
+        "condition_costs": condition_costs(data),
+        "tolerated_attacks": tolerated_attacks(data),
+    }
 
 
 def _outcome(record: Mapping[str, Any], cells: Sequence[CellResult]) -> dict[str, str | None]:
@@ -139,7 +155,7 @@ def _probe_tax(data: CampaignResults) -> dict[str, dict[str, Any]] | None:
     closed = [key for key in data.blocks if Metric.REQUESTS_PER_S in metrics_of(levels[key[1]])]
     for label in data.campaign.labels:
         logs = [log for key in closed for log in _tax_logs(data.level(*key).cell(label).valid)]
-        if estimate := interval(logs):
+        if len(logs) >= MIN_PAIRS and (estimate := interval(logs)):
             taxes[label] = {
                 "ratio": finite_exp(estimate.mean),
                 "low": finite_exp(estimate.low),

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.exceedance import points_text, share_claim
 from coordinator.analysis.slow import lack_of_slow
-from coordinator.analysis.word_interval import word_interval
+from coordinator.analysis.word_interval import ratio_and_interval, word_interval
 from domain.margins import margin_text
 from domain.metric import SHARE_METRICS, Metric
 from domain.names import FUNCTIONS, datapath_of
 from domain.report import MIN_PAIRS, Family, Verdict
-from domain.texts import counted, fit_text, of_workload, p_text, ratio_text
+from domain.texts import counted, fit_text, of_workload, p_text
 from domain.verdict_words import VerdictWord
 
 _UNITS = {
@@ -44,6 +44,16 @@ _CLAIMS = {
     Metric.CPU_US_PER_REQUEST: _CPU,
     Metric.SLO_CAPACITY_PER_S: _CAPACITY,
 }
+
+
+def subject_of(metric: Metric) -> str:
+    """What a sentence is about that compares by this metric."""
+    return _SUBJECTS[metric]
+
+
+def claims_of(metric: Metric) -> tuple[str, str, str]:
+    """Phrases for an equivalent, a better and a worse datapath, with a place for the other one."""
+    return _CLAIMS.get(metric, _LATENCY)
 
 
 @dataclass(frozen=True)
@@ -123,7 +133,7 @@ def _why_shown(context: Context, verdict: Verdict, levels_differ_p: float | None
 
 def _claim(context: Context, verdict: Verdict, where: str, compared: str) -> str:
     one, other = verdict.datapath, verdict.reference
-    alike, better, worse = (words.format(other) for words in _CLAIMS.get(verdict.metric, _LATENCY))
+    alike, better, worse = (words.format(other) for words in claims_of(verdict.metric))
     if verdict.verdict is VerdictWord.SAME:
         return f"{one} {alike} within ±{margin_text(verdict.metric, context.data.margin(verdict.metric))} {where}"
     if verdict.verdict is VerdictWord.UNCLEAR:
@@ -132,16 +142,15 @@ def _claim(context: Context, verdict: Verdict, where: str, compared: str) -> str
 
 
 def _figures(verdict: Verdict) -> str:
-    low, high = word_interval(verdict)
-    value, _, bounds = ratio_text(verdict.ratio or 0.0, low, high).partition(" ")
+    value, bounds = ratio_and_interval(verdict)
     return f"{value} × {_UNITS[verdict.metric]} {bounds}"
 
 
 def _p(context: Context, verdict: Verdict) -> str:
     p = p_text(verdict.p if verdict.p is not None else 1.0)
     if verdict.family is Family.PRIMARY:
-        return f"p {p} among {context.primary} primary comparisons"
-    return f"p {p} among {context.exploratory} exploratory comparisons"
+        return f"p {p} among {counted(context.primary, 'primary comparison')}"
+    return f"p {p} among {counted(context.exploratory, 'exploratory comparison')}"
 
 
 def _copy(verdict: Verdict) -> str:

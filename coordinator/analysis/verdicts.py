@@ -126,7 +126,7 @@ def _verdict(
     word = VerdictWord.NONE if family is Family.SHOWN or context.no_word else word
     if estimate is not None and p is not None:
         bounds = simultaneous or (estimate.low, estimate.high)
-        word = _word(estimate, bounds, p, place.metric, context.data.margin(place.metric))
+        word = word_of(estimate, bounds, p, place.metric, context.data.margin(place.metric))
     one, other = _figures(context.data, place) if estimate else (None, None)
     return Verdict(
         datapath=place.pair[0],
@@ -171,8 +171,10 @@ def _figures(data: CampaignResults, place: Place) -> tuple[float | None, float |
     return finite_exp(one), finite_exp(other)
 
 
-def _word(estimate: Estimate, bounds: Bounds, p: float, metric: Metric, margin: float) -> VerdictWord:
-    """Equivalence is checked first: a difference proven to be below the margin does not matter.
+def word_of(estimate: Estimate, bounds: Bounds, p: float, metric: Metric, margin: float) -> VerdictWord:
+    """The word for an estimate with its simultaneous bounds and adjusted p.
+
+    Equivalence is checked first: a difference proven to be below the margin does not matter.
 
     The margin is symmetric on the logarithm, 1/(1 + m) to 1 + m, so exchanging two datapaths changes no verdict.
     """

@@ -4,66 +4,80 @@ A block counts if every compared datapath explains its trial in it. Of these blo
 those in which every datapath that has the stage measured it. Both choices look at what is there, never at a figure.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from coordinator.analysis.level_trials import LevelTrials
+import numpy as np
+
+from coordinator.analysis.level_trials import LevelTrials, Mask
 from coordinator.analysis.path import StagePath
-from coordinator.analysis.trial_parts import WatchedTrial, watched_trial
+from coordinator.analysis.stage_table import Places, StageTable
 from coordinator.scheduling.digests import TrialDigest
 from domain.report import MIN_PAIRS
 from domain.watched import StageRole
-
-Block = Mapping[str, WatchedTrial]
 
 
 class Measured(NamedTuple):
     """Which datapaths measured a stage, and in which blocks."""
 
     labels: tuple[str, ...]
-    blocks: tuple[int, ...]
+    blocks: frozenset[int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WatchedLevel:
-    """The compared datapaths of a level, and their trials in each block that counts."""
+    """The compared datapaths of a level, and the blocks that count."""
 
     labels: tuple[str, ...]
-    blocks: tuple[Block, ...]
-    path: StagePath
+    blocks: Places
+    table: StageTable
 
     @cached_property
     def stages(self) -> Mapping[StageRole, Measured]:
         """Each stage that some datapath has, in the order of the path; perhaps no datapath measured it."""
-        found = {key for block in self.blocks for trial in block.values() for key in (*trial.parts, *trial.unmeasured)}
-        ordered = sorted(found, key=lambda key: (self.path.stages.index(key.stage), key.role))
+        order = self.table.path.stages
+        ordered = sorted(self.table.stages, key=lambda key: (order.index(key.stage), key.role))
         return {key: self._measured(key) for key in ordered if any(self.has(label, key) for label in self.labels)}
 
     def has(self, label: str, key: StageRole) -> bool:
         """True if the datapath's requests met the stage in some block."""
-        return any(block[label].has(key) for block in self.blocks)
+        return bool(self.table.stages[key].has[self.blocks, self.table.column[label]].any())
 
     def is_measured(self, label: str, key: StageRole) -> bool:
         """True if the stage has a figure for the datapath."""
         return key in self.stages and label in self.stages[key].labels
 
-    def means_us(self, label: str) -> list[float | None]:
+    def means_us(self, label: str) -> list[float]:
         """The mean request of each block."""
-        return [block[label].mean_us for block in self.blocks]
+        found: list[float] = self.table.means_us[self.blocks, self.table.column[label]].tolist()
+        return found
 
     def parts_us(self, label: str, key: StageRole) -> list[float | None]:
         """The stage's part in each block, ``None`` in blocks in which it is not compared."""
         chosen = self.stages[key].blocks
-        return [block[label].parts[key] if index in chosen else None for index, block in enumerate(self.blocks)]
+        parts = self.table.stages[key].parts_us[self.blocks, self.table.column[label]].tolist()
+        return [part if index in chosen else None for index, part in enumerate(parts)]
+
+    def numbers(self, label: str, name: str) -> list[float]:
+        """One number of the datapath's trial in each block; NaN where it has none."""
+        return self.table.numbers(name, self.blocks, label)
+
+    def work(self, label: str) -> dict[str, list[float]]:
+        """The kernel's work by kind, in the blocks that know it."""
+        column = self.table.column[label]
+        found = {kind: one[self.blocks, column] for kind, one in self.table.work.items()}
+        return {kind: one[~np.isnan(one)].tolist() for kind, one in found.items() if not np.isnan(one).all()}
 
     def _measured(self, key: StageRole) -> Measured:
         having = [label for label in self.labels if self.has(label, key)]
-        figures = [{label for label in having if key in block[label].parts} for block in self.blocks]
+        columns = [self.table.column[label] for label in having]
+        figures = ~np.isnan(self.table.stages[key].parts_us[self.blocks][:, columns])
         enough = min(MIN_PAIRS, len(self.blocks))
         choices = _choices(figures, having, fewest=1)
-        return next((Measured(*one) for one in choices if len(one[1]) >= enough), Measured((), ()))
+        found = next((one for one in choices if len(one[1]) >= enough), ((), ()))
+        return Measured(found[0], frozenset(map(int, found[1])))
 
 
 @dataclass(frozen=True)
@@ -82,58 +96,52 @@ class Watching:
 def watching(level: LevelTrials, labels: Sequence[str], path: StagePath) -> Watching:
     """Choose the datapaths that are compared, leaving out the one with the fewest trials until enough blocks remain."""
     disturbed = dict(zip(labels, (level.is_evidence & level.is_disturbed).sum(axis=0).tolist(), strict=True))
-    found = _alike(_evidence(level, labels, path))
-    if not any(found):
-        return Watching(WatchedLevel((), (), path), {}, disturbed)
-    seen = [label for label in labels if any(label in block for block in found)]
-    enough = min(MIN_PAIRS, sum(bool(block) for block in found))
-    choices = list(_choices(found, seen, fewest=2))
+    found = _alike(level)
+    table = StageTable(level, labels, path)
+    if not found.any():
+        return Watching(WatchedLevel((), np.zeros(0, dtype=np.intp), table), {}, disturbed)
+    enough = min(MIN_PAIRS, int(found.any(axis=1).sum()))
+    choices = list(_choices(found, labels, fewest=2))
     kept, chosen = next(
         (one for one in choices if len(one[1]) >= enough),
-        max(choices, key=lambda one: len(one[0]) * len(one[1]), default=((), ())),
+        max(choices, key=lambda one: len(one[0]) * len(one[1])),
     )
-    kept = kept if chosen else ()
-    return Watching(
-        WatchedLevel(kept, tuple(found[index] for index in chosen), path),
-        {label: _alone(found, label, path) for label in seen if label not in kept},
-        disturbed,
-    )
+    kept = kept if len(chosen) else ()
+    seen = [bool(found[:, column].any()) for column in range(len(labels))]
+    alone = {
+        label: WatchedLevel((label,), np.flatnonzero(found[:, column]), table)
+        for column, label in enumerate(labels)
+        if seen[column] and label not in kept
+    }
+    return Watching(WatchedLevel(kept, np.asarray(chosen, dtype=np.intp), table), alone, disturbed)
 
 
 def watched_alone(trial: TrialDigest, path: StagePath) -> WatchedLevel | None:
     """One trial, disturbed or not; ``None`` if it explains nothing."""
-    found = watched_trial(trial, path)
     label = trial.words.datapath
-    return WatchedLevel((label,), ({label: found},), path) if found else None
+    level = LevelTrials([{label: trial}], (label,))
+    if not level.is_evidence.any():
+        return None
+    return WatchedLevel((label,), np.zeros(1, dtype=np.intp), StageTable(level, (label,), path))
 
 
-def _evidence(level: LevelTrials, labels: Sequence[str], path: StagePath) -> list[Block]:
-    chosen = level.is_evidence & ~level.is_disturbed
-    found: list[Block] = []
-    for block, wanted in zip(level.blocks, chosen.tolist(), strict=True):
-        names = [label for label, is_wanted in zip(labels, wanted, strict=True) if is_wanted]
-        found.append({label: one for label in names if (one := watched_trial(block[label], path)) is not None})
-    return found
+def _alike(level: LevelTrials) -> Mask:
+    """Which trials explain something; a mean of other moments than the stages' only if no trial has a right one."""
+    found: Mask = level.is_evidence & ~level.is_disturbed
+    timed: Mask = found & (level.table("is_timed") == 1)
+    return timed if timed.any() else found
 
 
-def _alike(blocks: Sequence[Block]) -> list[Block]:
-    """Without the trials whose mean is of other moments than the stages', if other trials have the right one."""
-    timed = any(one.trial.is_timed for block in blocks for one in block.values())
-    return [{label: one for label, one in block.items() if one.trial.is_timed or not timed} for block in blocks]
+def _choices(found: Mask, names: Sequence[str], *, fewest: int) -> Iterator[tuple[tuple[str, ...], Sequence[int]]]:
+    """Names, and the indices of the blocks that have all of them; each time without the name that has the fewest.
 
-
-def _alone(blocks: Iterable[Block], label: str, path: StagePath) -> WatchedLevel:
-    return WatchedLevel((label,), tuple({label: block[label]} for block in blocks if label in block), path)
-
-
-def _choices(
-    found: Sequence[Collection[str]], names: Sequence[str], *, fewest: int
-) -> Iterator[tuple[tuple[str, ...], tuple[int, ...]]]:
-    """Names, and the indices of the blocks that have all of them; each time without the name that has the fewest."""
-    count = {name: sum(name in block for block in found) for name in names}
+    ``found`` has a row for each block, and a column for each name.
+    """
+    count = dict(zip(names, found.sum(axis=0).tolist(), strict=True))
+    column = {name: place for place, name in enumerate(names)}
     kept = [name for name in names if count[name]]
     while kept:
-        yield tuple(kept), tuple(index for index, block in enumerate(found) if all(name in block for name in kept))
+        yield tuple(kept), np.flatnonzero(found[:, [column[name] for name in kept]].all(axis=1)).tolist()
         if len(kept) <= fewest:
             return
         kept.remove(min(reversed(kept), key=count.__getitem__))

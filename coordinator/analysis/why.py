@@ -86,5 +86,5 @@ def _figures(part: StagePart) -> str:
 
 
 def _microseconds(us: float) -> str:
-    text = f"{us:.0f}" if abs(us) >= 9.95 else f"{us:.1f}"
-    return "0.0" if text == "-0.0" else text
+    text = f"{us:,.0f}" if abs(us) >= 9.95 else f"{us:.1f}"
+    return "0.0" if text == "-0.0" else text.replace("-", "−")

@@ -3,22 +3,33 @@
 from apiflask import APIFlask
 
 from coordinator.api import (
+    audit_log,
+    bundles,
     campaign_list,
     campaigns,
     catalogue,
     charts,
+    combinations,
     comparisons,
+    conditions,
     exports,
     health,
+    histograms,
     hosts,
     index,
     matrices,
     metrics,
     pausing,
     quarantine,
+    rules,
+    schedules,
+    series,
+    shares,
     stacks,
     submit,
+    tokens,
     trials,
+    trust,
     worker,
 )
 
@@ -30,8 +41,9 @@ def register(app: APIFlask) -> None:
     app.register_blueprint(index.blueprint)
     app.register_blueprint(metrics.blueprint)
     for module in (
-        campaign_list, submit, campaigns, comparisons, exports, pausing, charts, trials, stacks, catalogue, hosts,
-        matrices, quarantine,
+        campaign_list, submit, campaigns, comparisons, exports, histograms, bundles, pausing, charts, trials, stacks,
+        catalogue, conditions, hosts, matrices, quarantine, schedules, series, combinations, trust, rules, shares,
+        tokens, audit_log,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(worker.blueprint, url_prefix=f"{PREFIX}/worker")

@@ -1,8 +1,7 @@
 """Campaigns: submit, list, view and cancel; results, verdicts and the whole report."""
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from apiflask import APIBlueprint
 from flask import Response, abort, request
@@ -10,18 +9,20 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from coordinator import ticker
-from coordinator.analysis.report import build_report
+from coordinator.access import audit
 from coordinator.api.csv_file import csv_lines
 from coordinator.api.media import CSV
 from coordinator.api.refusals import no_campaign
 from coordinator.api.submitted import read_submitted
+from coordinator.api.waiting import WaitQuery, await_end
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import digests, looks, outcomes, records, results, submission, transitions, views
+from coordinator.store import looks, reports, results, submission, transitions, views
 from coordinator.store.models import CampaignRow
-from coordinator.store.places import stage_path
+from coordinator.store.summaries import field_of
 from domain.campaign import MAX_TEXT_BYTES, Campaign, toml_data
 from domain.carrying import Carrying
+from domain.figures import CellFigure
 from domain.gate import Check
 from domain.planning import Plan
 from domain.problems import InvalidInput, Problem
@@ -30,7 +31,9 @@ from domain.toml_text import toml_text
 
 blueprint = APIBlueprint("campaigns", __name__, tag="Campaigns")
 
+T = TypeVar("T")
 TOML_TYPE = "application/toml"
+_EXPLANATIONS = ("decompositions", "differences")
 
 
 class ResultList(BaseModel):
@@ -53,11 +56,19 @@ class ExpectationList(BaseModel):
 
 def submit_campaign(campaign: Campaign) -> str:
     """Store a valid campaign, dispatch its first blocks and return its id. Raises :class:`InvalidInput`."""
+    return submit_and_read(campaign, lambda _session, campaign_id: campaign_id)
+
+
+def submit_and_read(campaign: Campaign, read: Callable[[Session, str], T]) -> T:
+    """The same; returns what ``read`` finds before the commit, when nothing must be read again."""
     known = services()
     with known.store.write() as session:
-        campaign_id = submission.submit(session, campaign, known.clock()).id
-    ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())
-    return campaign_id
+        row = submission.submit(session, campaign, known.clock())
+        session.flush()
+        campaign_id, hosts, found = row.id, row.hosts, read(session, row.id)
+    audit.about("campaign", campaign_id)
+    ticker.dispatch_waiting(known.store, known.dispatcher, known.clock(), hosts)
+    return found
 
 
 @blueprint.post("/campaigns/plan")
@@ -75,13 +86,15 @@ def plan_campaign(campaign: Campaign) -> Plan:
 
 
 @blueprint.get("/campaigns/<campaign_id>")
+@blueprint.input(WaitQuery, location="query", arg_name="query")
 @blueprint.output(views.CampaignView)
 @blueprint.doc(responses=[404])
-def get_campaign(campaign_id: str) -> Mapping[str, Any] | Response:
-    """A campaign with its progress.
+def get_campaign(campaign_id: str, query: WaitQuery) -> Mapping[str, Any] | Response:
+    """A campaign with its progress; with `wait`, when it has ended.
 
     With `Accept: application/toml`, the file that submits the same campaign again.
     """
+    await_end(services().store, campaign_id, query.wait)
     view = get_view(campaign_id)
     if request.accept_mimetypes.best_match(["application/json", TOML_TYPE]) != TOML_TYPE:
         return view
@@ -119,47 +132,52 @@ def get_view(campaign_id: str) -> Mapping[str, Any]:
     with known.store.read() as session:
         view = views.campaign_view(session, campaign_id, known.clock()) or no_campaign(campaign_id)
         version, live = results.results_version(session, campaign_id), not CampaignState(view["state"]).ended
-        tally = known.tallies.get(campaign_id, version, lambda: outcomes.tally(session, campaign_id))
-        view["tally"] = tally.model_dump(mode="json")
         if live and view["blocks_done"]:
             at = view["state"], version
             found = known.exactness.get(campaign_id, at, lambda: looks.exactness(session, campaign_id))
             view["progress"]["exactness"] = found.model_dump(mode="json") if found is not None else None
-        elif not live and view["outcome"] is None and (outcome := outcomes.campaign_outcome(session, campaign_id)):
-            view["outcome"], view["outcome_sentence"] = outcome.word.value, outcome.sentence
+    tally = known.tallies.get(campaign_id, version, lambda: reports.tally(known.store, campaign_id))
+    view["tally"] = tally.model_dump(mode="json")
+    if not live and view["outcome"] is None:  # the ticker has not stored it yet
+        word, view["outcome_sentence"] = reports.outcome_of(report_of(campaign_id))
+        view["outcome"] = word or None
     return view
 
 
 @blueprint.get("/campaigns/<campaign_id>/report")
 @blueprint.output(CampaignReport)
 @blueprint.doc(responses=[404])
-def get_report(campaign_id: str) -> CampaignReport:
+def get_report(campaign_id: str) -> CampaignReport | Response:
     """The whole report: results, verdicts, invalid trials, failed attempts, telemetry."""
-    return report_of(campaign_id)
+    text = _stored_text(campaign_id)
+    if text is None:
+        return report_of(campaign_id)
+    # Stored, each field has a line; the same report has the same bytes, whether it was stored or not.
+    return Response(text.replace(b"\n", b"") + b"\n", mimetype="application/json")
 
 
 @blueprint.get("/campaigns/<campaign_id>/results")
 @blueprint.output(ResultList)
 @blueprint.doc(responses=[404])
-def get_results(campaign_id: str) -> Mapping[str, Any]:
+def get_results(campaign_id: str) -> Mapping[str, Any] | Response:
     """One result per cell."""
-    return {"results": report_of(campaign_id).results}
+    return _field(campaign_id, "results")
 
 
 @blueprint.get("/campaigns/<campaign_id>/verdicts")
 @blueprint.output(VerdictList)
 @blueprint.doc(responses=[404])
-def get_verdicts(campaign_id: str) -> Mapping[str, Any]:
+def get_verdicts(campaign_id: str) -> Mapping[str, Any] | Response:
     """Every verdict, with its interval."""
-    return {"verdicts": report_of(campaign_id).verdicts}
+    return _field(campaign_id, "verdicts")
 
 
 @blueprint.get("/campaigns/<campaign_id>/expectations")
 @blueprint.output(ExpectationList)
 @blueprint.doc(responses=[404])
-def get_expectations(campaign_id: str) -> Mapping[str, Any]:
+def get_expectations(campaign_id: str) -> Mapping[str, Any] | Response:
     """Which of the campaign's expectations hold, with their intervals."""
-    return {"expectations": report_of(campaign_id).expectations}
+    return _field(campaign_id, "expectations")
 
 
 @blueprint.get("/campaigns/<campaign_id>/results.csv")
@@ -190,31 +208,51 @@ def get_carrying_csv(campaign_id: str) -> Response:
     return _csv(Carrying, campaign_id, "carrying")
 
 
+@blueprint.get("/campaigns/<campaign_id>/figures.csv")
+@blueprint.doc(responses=CSV)
+def get_figures_csv(campaign_id: str) -> Response:
+    """One line per cell and figure that its workload declares, with the scope and the fingerprint in columns."""
+    return _csv(CellFigure, campaign_id, "figures")
+
+
 def report_of(campaign_id: str) -> CampaignReport:
-    """The campaign's present report. Aborts with 404 if it is unknown."""
-    digests.complete(services().store, campaign_id)
+    """The campaign's present report, made once per change of its data. Aborts with 404 if it is unknown."""
+    known, version = services(), _version(campaign_id)
+
+    def make() -> CampaignReport:
+        return reports.report(known.store, campaign_id, version) or no_campaign(campaign_id)
+
+    return known.reports.get(campaign_id, version, make)
+
+
+def brief_report(campaign_id: str) -> CampaignReport:
+    """The same; that of an ended campaign has no decompositions and differences, the largest part, which few read."""
+    known, version = services(), _version(campaign_id)
+    if version.stored is None:
+        return report_of(campaign_id)
+
+    def make() -> CampaignReport:
+        found = reports.stored_report(known.store, campaign_id, version, _EXPLANATIONS)
+        return found or report_of(campaign_id)
+
+    return known.reports.get(f"{campaign_id} in brief", version, make)
+
+
+def _version(campaign_id: str) -> reports.Version:
     with services().store.read() as session:
-        return build(session, campaign_id) or no_campaign(campaign_id)
+        return reports.version_of(session, campaign_id) or no_campaign(campaign_id)
 
 
-def build(session: Session, campaign_id: str) -> CampaignReport | None:
-    """The report of a campaign, computed once per change of its data; ``None`` if it is unknown."""
-    record = views.campaign_record(session, campaign_id)
-    if record is None:
-        return None
-    path = stage_path(session, record["hosts"])
-    version = json.dumps(record, allow_nan=False), results.results_version(session, campaign_id), path.version
-    return services().reports.get(
-        campaign_id,
-        version,
-        lambda: build_report(
-            Campaign.model_validate(record["campaign"]),
-            record,
-            records.attempt_records(session, campaign_id),
-            path,
-            digests.pools_of(session, campaign_id),
-        ),
-    )
+def _stored_text(campaign_id: str) -> bytes | None:
+    return reports.stored_text(services().store, campaign_id, _version(campaign_id))
+
+
+def _field(campaign_id: str, name: str) -> Mapping[str, Any] | Response:
+    """One field of the report; of an ended campaign as it is stored."""
+    text = _stored_text(campaign_id)
+    if text is None:
+        return {name: getattr(report_of(campaign_id), name)}
+    return Response(b'{"%b":%b}\n' % (name.encode(), field_of(text, name)), mimetype="application/json")
 
 
 def campaign_of_request() -> Campaign:

@@ -58,6 +58,10 @@ class HostView(BaseModel):
     dropped: DroppedMessages | None = Field(
         default=None, description="Messages that the host's worker dropped since its start."
     )
+    load_1m: float | None = Field(default=None, description="The host's load average of one minute, as last reported.")
+    stolen: float | None = Field(
+        default=None, description="Share of CPU time that the hypervisor took, in the 30 s before the last report."
+    )
     registered_at: str
     seen_at: str
     capabilities: HostCapabilities
@@ -144,6 +148,8 @@ def host_list(session: Session, now: float) -> list[HostView]:
             remedy=remedy(row.name, _vitals(row)) if deaf_since(row, now) is not None else "",
             clock_skew_s=round(row.clock_skew_s, 1) if row.clock_skew_s is not None else None,
             dropped=vitals.dropped if (vitals := _vitals(row)) is not None else None,
+            load_1m=vitals.load_1m if vitals is not None else None,
+            stolen=vitals.stolen if vitals is not None else None,
             registered_at=iso(row.registered_at) or "",
             seen_at=iso(row.seen_at) or "",
             capabilities=capabilities,

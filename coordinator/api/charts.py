@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from coordinator.api.campaigns import report_of
 from coordinator.api.codec import error_response
 from coordinator.api.refusals import Code, no_campaign
+from coordinator.api.telemetry_views import StageChart, StageCounts, TrafficChart
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import views
@@ -22,7 +23,6 @@ blueprint = APIBlueprint("charts", __name__, tag="Telemetry")
 
 _Tag = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_.#-]*$")]
 _RESPONSES = {
-    200: "Series; `next_since_ms` is the `since_ms` of the next request, `live` says if more data will follow",
     404: "Not found",
     422: "A parameter is invalid",
     503: "No telemetry is available; the message says why",
@@ -60,6 +60,7 @@ class StageQuery(TimeQuery):
 
 @blueprint.get("/campaigns/<campaign_id>/traffic")
 @blueprint.input(TimeQuery, location="query", arg_name="query")
+@blueprint.output(TrafficChart)
 @blueprint.doc(responses=_RESPONSES)
 def get_traffic(campaign_id: str, query: TimeQuery) -> Response:
     """Requests/s, errors, p50 and p99 by host and cell, from the generator's report of each slice.
@@ -72,6 +73,7 @@ def get_traffic(campaign_id: str, query: TimeQuery) -> Response:
 
 @blueprint.get("/campaigns/<campaign_id>/kernel-latency")
 @blueprint.input(StageQuery, location="query", arg_name="query")
+@blueprint.output(StageChart)
 @blueprint.doc(responses=_RESPONSES)
 def get_kernel_latency(campaign_id: str, query: StageQuery) -> Response:
     """One kernel stage by cell over time: counts per bucket, and p50 and p99 of their sums."""
@@ -84,7 +86,8 @@ def get_kernel_latency(campaign_id: str, query: StageQuery) -> Response:
 
 
 @blueprint.get("/campaigns/<campaign_id>/kernel-latency/stages")
-@blueprint.doc(responses={**_RESPONSES, 200: "Every stage, role and cell that has telemetry"})
+@blueprint.output(StageCounts)
+@blueprint.doc(responses=_RESPONSES)
 def get_stages(campaign_id: str) -> Response:
     """The stages, roles and cells that ``/kernel-latency`` can answer for."""
     query = TimeQuery()

@@ -20,11 +20,11 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from coordinator.api.figures import rounded
 from coordinator.api.refusals import MEDIA_TYPE, Code, ErrorBody, problem_document
 from coordinator.server.limits import WORKER_PREFIX, body_limit
 from domain.logs import one_line
 from domain.problems import InvalidInput, Problem, problems_of
+from domain.rounding import rounded
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,8 @@ def is_public_api(path: str) -> bool:
 def error_response(status: int, message: str, problems: tuple[Problem, ...] = (), code: Code | None = None) -> Response:
     """An error in the common format: a problem document, and for workers the format that they read."""
     if not is_public_api(request.path):
-        response = jsonify(ErrorBody(message=message, problems=list(problems)).model_dump())
+        body = ErrorBody(message=message, problems=list(problems)).model_dump()
+        response = jsonify(body | ({"code": code} if code else {}))
     else:
         found = problem_document(status, message, problems, code, str(g.get("request_id", "")))
         response = jsonify(found.model_dump(mode="json"))
@@ -153,18 +154,21 @@ def _register_errors(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response | HTTPException:
-        if not request.path.startswith("/api/"):
-            return error
-        code = getattr(error, "problem_code", None)
-        problems = _problems(error)
-        if code is None and error.code == 400 and problems:
-            code = Code.UNREADABLE_BODY
-        response = error_response(error.code or 500, error.description or error.name, problems, code)
-        if error.code == 401:
-            response.headers["WWW-Authenticate"] = "Bearer"
-        if isinstance(error, MethodNotAllowed) and error.valid_methods:
-            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
-        return response
+        return http_error(error) if request.path.startswith("/api/") else error
+
+
+def http_error(error: HTTPException) -> Response:
+    """An HTTP error in the common format, with the headers that belong to it."""
+    code = getattr(error, "problem_code", None)
+    problems = _problems(error)
+    if code is None and error.code == 400 and problems:
+        code = Code.UNREADABLE_BODY
+    response = error_response(error.code or 500, error.description or error.name, problems, code)
+    if error.code == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
 
 
 def _problems(error: HTTPException) -> tuple[Problem, ...]:

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from coordinator.api.figures import rounded
 from coordinator.api.provenance import provenance
 from domain.carrying import CarriedBlocks, CarriedRates, OverloadedTrials
 from domain.metric import SHARE_METRICS
 from domain.report import CampaignReport, Percentiles
+from domain.rounding import rounded
 
 
 def csv_lines(model: type[BaseModel], report: CampaignReport, field: str) -> Iterator[str]:
@@ -26,10 +26,16 @@ def csv_lines(model: type[BaseModel], report: CampaignReport, field: str) -> Ite
 
 def _line(values: Iterable[Any]) -> str:
     text = io.StringIO()
-    csv.writer(text).writerow(values)
+    csv.writer(text).writerow(map(_cell, values))
     return text.getvalue()
 
 
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay as they are."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NESTED = {
     **dict.fromkeys(("share_of_direct", "difference", *SHARE_METRICS), ("value", "low", "high")),
     "slo_search": (

@@ -23,7 +23,7 @@ _CONVERTER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 METHODS = ("get", "put", "post", "patch", "delete")
 DESCRIPTION = """Everything that the web pages and the command line do.
 
-- **Token**: send `Authorization: Bearer TOKEN`, the token that signs you in.
+- **Token**: send `Authorization: Bearer TOKEN`, the token that signs you in. Its scope is `read`, `submit` or `admin`.
 - **Errors** are problem documents (RFC 9457). Their `code` keeps its meaning; `errors` names each invalid field.
 - **Lists** come in pages: follow the header `Link`, or send an answer's `next` as `cursor`.
 - **Unknown query parameters** are refused.
@@ -38,14 +38,17 @@ DESCRIPTION = """Everything that the web pages and the command line do.
 _EVERY = {
     "400": "The request cannot be read",
     "401": "The token is missing or wrong",
+    "403": "The token's scope does not suffice",
     "422": "A parameter or field is invalid or unknown; `errors` names each",
     "429": "Too many requests in a minute; `Retry-After` has the seconds to wait",
+    "500": "An error of the coordinator; its log has the `request_id`",
     "503": "The database cannot be used",
 }
 _OF_ONE = {
     "404": "There is no such thing",
     "409": "It made an error and is set aside, or its state does not allow this",
 }
+_CHANGES = {"403": "A session must send its CSRF token to change something"}
 _WITH_BODY = {"413": "The body is too large", "415": "The body is of another type"}
 
 
@@ -161,6 +164,7 @@ def _names() -> Mapping[tuple[str, str], str]:
 def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     expected = _EVERY | (_OF_ONE if "{" in path else {}) | (_WITH_BODY if "requestBody" in operation else {})
+    expected |= {} if method == "get" else _CHANGES
     for status, description in expected.items():
         responses.setdefault(status, {"description": description})
     for status, response in responses.items():

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from werkzeug.exceptions import NotFound
 
 from coordinator import ticker
+from coordinator.access import audit
 from coordinator.api.codec import error_response
 from coordinator.api.refusals import Code
 from coordinator.services import services
@@ -66,6 +67,7 @@ def enrol(host: str, *, replace: bool = False) -> str:
     known, token = services(), token_of(secrets.token_bytes(RANDOM_BYTES))
     with known.store.write() as session:
         enrolments.enrol(session, host, hash_of(token), known.clock(), replace=replace)
+    audit.about("host", host)
     return token
 
 

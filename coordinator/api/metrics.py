@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from coordinator.api.campaigns import report_of
+from coordinator.api.campaigns import brief_report
 from coordinator.services import services
 from coordinator.store import gauges
 from domain.report import CampaignReport, Family
@@ -41,7 +41,7 @@ def get_metrics() -> Response:
         newest = gauges.newest_complete(session)
     counted += _readiness(known.watch.current())
     if newest is not None:
-        counted += _verdicts(report_of(newest))
+        counted += _verdicts(brief_report(newest))
     registry = CollectorRegistry()
     registry.register(_Collected(counted))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE)

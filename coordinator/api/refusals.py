@@ -1,7 +1,7 @@
 """The errors of the public API: problem documents (RFC 9457), each with a code that programs can rely on.
 
 Codes are never renamed or given another meaning; new ones may be added. Workers read the format before this one, with
-``message`` and ``problems`` only, and get it unchanged.
+``message`` and ``problems``, and get it unchanged, but for a ``code`` that says more than the status.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import NoReturn
 from pydantic import BaseModel, Field
 from werkzeug.exceptions import Conflict, NotFound
 
-from domain.problems import Problem
+from domain.problems import SET_ASIDE, Problem
 
 MEDIA_TYPE = "application/problem+json"
 DOCUMENTED_AT = "/docs/api"
@@ -25,13 +25,15 @@ class Code(StrEnum):
     UNREADABLE_BODY = "unreadable_body"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
     CONFLICT = "conflict"
     CAMPAIGN_NOT_ENDED = "campaign_not_ended"
-    SET_ASIDE = "set_aside"
+    SET_ASIDE = SET_ASIDE
     ALREADY_ENROLLED = "already_enrolled"
+    NAME_TAKEN = "name_taken"
     HOST_NOT_READY = "host_not_ready"
     TOO_LARGE = "too_large"
     UNSUPPORTED_TYPE = "unsupported_type"
@@ -52,13 +54,15 @@ MEANINGS: Mapping[Code, str] = {
     Code.UNREADABLE_BODY: "The body is not JSON, or not UTF-8.",
     Code.UNAUTHORIZED: "The token is missing or wrong: send Authorization: Bearer TOKEN.",
     Code.FORBIDDEN: "A signed-in browser must send its CSRF token to change something.",
+    Code.INSUFFICIENT_SCOPE: "The token may not do this: it needs a wider scope (read, submit or admin).",
     Code.NOT_FOUND: "There is no such thing, or it was deleted.",
     Code.METHOD_NOT_ALLOWED: "The address exists, but not with this method; the header Allow has those it takes.",
     Code.NOT_ACCEPTABLE: "The answer exists in none of the types that the header Accept takes.",
     Code.CONFLICT: "The state of the thing does not allow the request.",
-    Code.CAMPAIGN_NOT_ENDED: "Only a campaign that has ended can be deleted: cancel it first.",
+    Code.CAMPAIGN_NOT_ENDED: "Only a campaign that has ended can be deleted or bundled: wait, or cancel it first.",
     Code.SET_ASIDE: "The campaign or host made an error and is set aside: see GET /api/v1/quarantine.",
     Code.ALREADY_ENROLLED: "The host has a token: send replace = true for a new one.",
+    Code.NAME_TAKEN: "A token has this name: send replace = true to make it void.",
     Code.HOST_NOT_READY: "The host is offline, or still does what it was asked for.",
     Code.TOO_LARGE: "The body is too large.",
     Code.UNSUPPORTED_TYPE: "The body has a type that this operation does not take.",

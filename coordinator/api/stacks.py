@@ -11,9 +11,13 @@ from coordinator.api.media import SVG, TEXT
 from coordinator.api.refusals import no_campaign
 from coordinator.services import services
 from coordinator.store import digests, results, trials, views
+from domain.campaign import Campaign
+from domain.merged_stacks import MergedStacks
 from domain.stacks import Stacks
 
 blueprint = APIBlueprint("stacks", __name__, tag="Stacks")
+
+MOST_TEXT, LEAST_TEXT = 32 << 20, 1 << 20  # characters: of all cells of a campaign, and of one cell
 
 
 class CellQuery(BaseModel):
@@ -28,8 +32,24 @@ class GraphQuery(CellQuery):
     against: str = Field(default="", description="Another cell: the graph shows the difference from it.")
 
 
+class StackCell(BaseModel):
+    """The stacks of one cell."""
+
+    samples: int
+    hertz: int = Field(description="Samples per second and CPU.")
+    lost: int
+    shares: dict[str, float] = Field(description="Of the samples, by role.")
+
+
+class StackList(BaseModel):
+    """The cells with stacks."""
+
+    cells: dict[str, StackCell] = Field(description="By cell, `datapath.workload.level`.")
+
+
 @blueprint.get("/campaigns/<campaign_id>/stacks")
-@blueprint.doc(responses={200: "By cell: samples, sampling rate, each role's share", 404: "Not found"})
+@blueprint.output(StackList)
+@blueprint.doc(responses=[404])
 def list_stacks(campaign_id: str) -> Response:
     """The cells with stacks, named as the other two routes expect them."""
     found = stacks_of(campaign_id)
@@ -70,12 +90,15 @@ def stacks_of(campaign_id: str) -> dict[str, Stacks]:
 
 
 def _merge_by_cell(campaign_id: str) -> dict[str, Stacks]:
-    found: dict[str, Stacks] = {}
+    found: dict[str, MergedStacks] = {}
+    with services().store.read() as session:
+        record = views.campaign_record(session, campaign_id) or no_campaign(campaign_id)
+    most = max(LEAST_TEXT, MOST_TEXT // len(Campaign.model_validate(record["campaign"]).cells))
     for trial in trials.accepted_results(services().store, campaign_id):
         if trial.stacks is not None and trial.stacks.samples and trial.validity.valid:
             cell = f"{trial.datapath}.{trial.workload}.{trial.level}"
-            found[cell] = found.get(cell, Stacks()).plus(trial.stacks)
-    return dict(sorted(found.items()))
+            found.setdefault(cell, MergedStacks(most)).add(trial.stacks)
+    return {cell: found[cell].whole for cell in sorted(found)}
 
 
 def choose_cells(found: Mapping[str, Stacks], query: GraphQuery) -> tuple[str, str]:

@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from coordinator import ticker
-from coordinator.api.campaigns import campaign_of_request, submit_campaign
+from coordinator.access import audit
+from coordinator.api.campaigns import campaign_of_request, submit_and_read
 from coordinator.api.codec import error_response
 from coordinator.api.refusals import Code
 from coordinator.services import services
@@ -34,9 +35,7 @@ def submit() -> Response:
     """
     campaign, key = campaign_of_request(), request.headers.get(KEY_HEADER)
     if key is None:
-        campaign_id = submit_campaign(campaign)
-        with services().store.read() as session:
-            return _created(campaign_id, _answer(session, campaign_id))
+        return _created(*submit_and_read(campaign, lambda session, made: (made, _answer(session, made))))
     if not _KEY.fullmatch(key):
         message = f"must have 1 to {idempotency.MAX_KEY} printable ASCII characters"
         raise InvalidInput([Problem(field=KEY_HEADER, message=message)])
@@ -51,12 +50,14 @@ def _submit_once(campaign: Campaign, key: str) -> Response:
     with known.store.write() as session:
         now = known.clock()
         if (kept := idempotency.kept_answer(session, key, body, now)) is None:
-            campaign_id = submission.submit(session, campaign, now).id
+            row = submission.submit(session, campaign, now)
+            campaign_id, hosts = row.id, row.hosts
             session.flush()
             answer = _answer(session, campaign_id)
             idempotency.keep_answer(session, key, body, campaign_id, answer, now)
     if kept is None:
-        ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())
+        audit.about("campaign", campaign_id)
+        ticker.dispatch_waiting(known.store, known.dispatcher, known.clock(), hosts)
         return _created(campaign_id, answer)
     if not kept.same:
         message = f"the {KEY_HEADER} was sent before with another body; the first one made campaign {kept.campaign_id}"

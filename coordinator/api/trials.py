@@ -1,11 +1,12 @@
 """Trials, including invalid ones: the evidence behind every figure."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, abort, current_app, jsonify, stream_with_context
+from flask import Response, abort, jsonify, stream_with_context
 from pydantic import BaseModel, Field
 
 from coordinator.analysis.decomposition import of_trial
@@ -14,10 +15,12 @@ from coordinator.analysis.path import StagePath
 from coordinator.api.codec import error_response
 from coordinator.api.media import SVG, TEXT
 from coordinator.api.refusals import Code, no_campaign
+from coordinator.api.telemetry_views import TrialStages
+from coordinator.api.trial_views import TrialList, TrialView
 from coordinator.services import services
 from coordinator.store import digests, results, views
 from coordinator.store.places import stage_path
-from coordinator.store.trials import every_trial, trial_page
+from coordinator.store.trials import ListedTrial, every_trial, trial_page
 from coordinator.telemetry import reader
 from domain.problems import InvalidInput, Problem
 from domain.stacks import Stacks
@@ -37,7 +40,8 @@ class PageQuery(BaseModel):
 
 @blueprint.get("/campaigns/<campaign_id>/trials")
 @blueprint.input(PageQuery, location="query", arg_name="query")
-@blueprint.doc(responses={200: "Trials; of a page also `next`, the `after` of the next one", 404: "Not found"})
+@blueprint.output(TrialList)
+@blueprint.doc(responses=[404])
 def list_trials(campaign_id: str, query: PageQuery) -> Response:
     """Every trial of a campaign with its validity, counters, proof and slices; or one page of them."""
     store = services().store
@@ -51,24 +55,26 @@ def list_trials(campaign_id: str, query: PageQuery) -> Response:
         return Response(stream_with_context(_streamed(chain(first, trials))), mimetype="application/json")
     limit = query.limit or MOST_LISTED
     try:
-        with store.read() as session:
-            found = trial_page(session, campaign_id, limit, after=query.after)
+        found = trial_page(store, campaign_id, limit, after=query.after)
     except ValueError as error:
         raise InvalidInput([Problem(field="after", message=str(error))]) from error
-    return jsonify({"trials": found, "next": found[-1]["id"] if len(found) == limit else None})
+    after = json.dumps(found[-1].id if len(found) == limit else None, allow_nan=False)
+    text = f'{{"trials":[{",".join(one.text for one in found)}],"next":{after}}}\n'
+    return Response(text, mimetype="application/json")
 
 
-def _streamed(trials: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _streamed(trials: Iterable[ListedTrial]) -> Iterator[str]:
     """The same object as in one piece; a few trials are in memory at once."""
-    dumps, before = current_app.json.dumps, '{"trials":['
+    before = '{"trials":['
     for trial in trials:
-        yield before + dumps(trial)
+        yield before + trial.text
         before = ","
     yield ("]}" if before == "," else before + "]}") + "\n"
 
 
 @blueprint.get("/trials/<trial_id>")
-@blueprint.doc(responses={200: "The trial", 404: "Not found"})
+@blueprint.output(TrialView)
+@blueprint.doc(responses=[404])
 def get_trial(trial_id: str) -> Response:
     """One trial; its ``decomposition`` divides the mean latency into kernel stages, if probes watched it."""
     trial, result = trial_of(trial_id)
@@ -77,15 +83,14 @@ def get_trial(trial_id: str) -> Response:
 
 
 @blueprint.get("/trials/<trial_id>/kernel-latency")
-@blueprint.doc(
-    operation_id="get_trial_kernel_latency",
-    responses={200: "Series by stage", 404: "Not found", 503: "InfluxDB cannot be reached"},
-)
+@blueprint.output(TrialStages)
+@blueprint.doc(operation_id="get_trial_kernel_latency", responses={404: "Not found", 503: "InfluxDB cannot be reached"})
 def get_kernel_latency(trial_id: str) -> Response:
     """The probes' readings of a trial, from InfluxDB."""
     trial, _ = trial_of(trial_id)
+    cell = {tag: trial[tag] for tag in ("host", "datapath", "workload", "level")}
     try:
-        return jsonify(reader.kernel_latency(services().settings.influx, trial["campaign"], trial_id))
+        return jsonify(reader.kernel_latency(services().settings.influx, trial["campaign"], trial_id, cell))
     except reader.TelemetryUnavailable as error:
         return error_response(503, str(error), code=Code.TELEMETRY_UNAVAILABLE)
 

@@ -2,7 +2,9 @@
 
 import functools
 import logging
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from apiflask import APIBlueprint
@@ -20,7 +22,12 @@ from domain.protocol import HEADER, PROTOCOL, Protocol, decode, mismatch
 UPGRADE_REQUIRED = 426
 """The status for an incompatible worker. Its reports stay on its disk, as this is no word on a report itself."""
 
+LARGE_BYTES = 256 << 10
+"""Bodies from this size are read one at a time: as Python's objects, one of 16 MB takes hundreds of MB for a moment."""
+
 log = logging.getLogger(__name__)
+
+_large = threading.Lock()
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -85,6 +92,12 @@ def takes(
 
 
 def _body(model: type[BaseModel], *, always_tolerant: bool) -> BaseModel:
+    text = request.get_data()  # before the lock: who sends slowly keeps nobody waiting
+    with _large if len(text) >= LARGE_BYTES else nullcontext():
+        return _decoded(model, always_tolerant=always_tolerant)
+
+
+def _decoded(model: type[BaseModel], *, always_tolerant: bool) -> BaseModel:
     data = request.get_json(force=True)
     sender = _writer_of(data) or worker_protocol()
     require_compatible(sender)

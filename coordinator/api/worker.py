@@ -101,7 +101,7 @@ def put_host(host: str, capabilities: HostCapabilities) -> tuple[str, int]:
             enrolments.store_machine(session, host, capabilities.identity)
     if refusal:
         raise work.Refused(refusal)
-    ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())
+    ticker.dispatch_waiting(known.store, known.dispatcher, known.clock(), hosts=(host,))
     return "", 204
 
 
@@ -168,7 +168,8 @@ def report(block_id: str, number: int, attempt_report: Report) -> tuple[str, int
         enrolments.require_attempt_of(session, f"{block_id}-{number}", auth.worker_host())
         freed = work.report(session, block_id, number, attempt_report, known.clock())
     if freed is not None:
-        ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())
+        hosts = None if freed.others else (freed.host,)
+        ticker.dispatch_waiting(known.store, known.dispatcher, known.clock(), hosts)
     return "", 204
 
 

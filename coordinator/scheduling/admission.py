@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from coordinator.scheduling.block_size import too_large
+from coordinator.scheduling.datagram_levels import without_datagrams
 from domain.campaign import Campaign
 from domain.hints import did_you_mean
 from domain.jobs import HostCapabilities, Variant
@@ -39,12 +41,12 @@ def admit(campaign: Campaign, hosts: Sequence[KnownHost]) -> tuple[str, ...]:
     if not hosts:
         raise _refusal("hosts", "no worker host is registered; start one with `showdown worker`")
     chosen = _chosen(campaign, hosts)
-    problems = list(_unknown(campaign, hosts))
+    problems = [*too_large(campaign), *_unknown(campaign, hosts)]
     unknown = {problem.field for problem in problems}
     problems += [p for p in _unsupported_levels(campaign, chosen) if p.field not in unknown]
     problems += _not_carried(campaign, chosen)
     problems += _other_ip_version(campaign, chosen)
-    problems += _not_imposed(campaign, chosen)
+    problems += [*_not_imposed(campaign, chosen), *without_datagrams(campaign, [one.capabilities for one in chosen])]
     problems += _one_client_only(campaign, chosen)
     problems += [p for p in _unsupported_rates(campaign, chosen) if p.field not in unknown]
     if campaign.hosts:
@@ -108,7 +110,7 @@ def variants(capabilities: HostCapabilities, family: str) -> tuple[Variant, ...]
     return found
 
 
-def _why_not(host: KnownHost, family: str, name: str) -> str:
+def why_not(host: KnownHost, family: str, name: str) -> str:
     """Why ``host`` cannot run a variant; empty when it can."""
     variant = host.capabilities.variant(family, name)
     if variant is None:
@@ -118,20 +120,20 @@ def _why_not(host: KnownHost, family: str, name: str) -> str:
 
 def _missing_anywhere(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
     for field, family, name in _named(campaign):
-        reasons = [reason for host in hosts if (reason := _why_not(host, family, name))]
+        reasons = [reason for host in hosts if (reason := why_not(host, family, name))]
         if reasons:
             yield Problem(field=field, message=f"{name} cannot run on every named host: {' | '.join(reasons)}")
 
 
 def _missing_everywhere(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
     for field, family, name in _named(campaign):
-        reasons = [_why_not(host, family, name) for host in hosts]
+        reasons = [why_not(host, family, name) for host in hosts]
         if all(reasons):
             yield Problem(field=field, message=f"{name} can run on no host: {' | '.join(reasons)}")
 
 
 def _can_run_all(campaign: Campaign, host: KnownHost) -> bool:
-    return not any(_why_not(host, family, name) for _, family, name in _named(campaign))
+    return not any(why_not(host, family, name) for _, family, name in _named(campaign))
 
 
 def _unsupported_levels(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
@@ -162,12 +164,12 @@ def _not_carried(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Pro
     """Workloads whose protocol one of the datapaths does not carry, once each."""
     for i, name in enumerate(campaign.workloads):
         for host in hosts:
-            workload = host.capabilities.variant("workloads", name)
-            needed = carried_protocols(workload) if workload else ()
+            needed = carried_protocols(workload) if (workload := host.capabilities.variant("workloads", name)) else ()
             stuck = [
-                _carries(datapath, host, "protocols", carried_protocols(datapath), stated=bool(datapath.protocols))
+                _carries(datapath, host, "protocols", carried, stated=bool(datapath.protocols))
                 for datapath in _datapaths(campaign, host)
-                if not set(needed) <= set(carried_protocols(datapath))
+                if (carried := datapath.services or carried_protocols(datapath))
+                if not (set(needed) <= set(carried_protocols(datapath)) and datapath.carries_service(workload))
             ]
             if stuck:
                 yield Problem(
@@ -217,12 +219,9 @@ def _carries(datapath: Variant, host: KnownHost, what: str, carried: Sequence[st
 def _not_imposed(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
     """Levels under a condition that a host is known to lack something for, once each."""
     for level, load in campaign.levels.items():
-        wanted = ("program.nft", "nft.ct") if load.condition.conntrack else ("program.nft",)
-        if not load.condition.conntrack and not load.condition.ballast_rules:
-            continue
-        for host in hosts:
+        for host in hosts if load.condition.needs else ():
             known = {feature.name for feature in host.capabilities.features}
-            if lacking := host.capabilities.lacking(*(name for name in wanted if name in known)):
+            if lacking := host.capabilities.lacking(*(name for name in load.condition.needs if name in known)):
                 message = f"{load.condition} needs what {host.name} lacks: {' '.join(lacking)}"
                 yield Problem(field=f"levels.{level}", message=message)
                 break
@@ -296,5 +295,4 @@ def _unsupported_arrivals(workload: str, level: str, load: AnyLoad, arrivals: Se
     what = "at a rate that does not change" if changes else "without a limit of requests in flight"
     message = f"{workload} offers {allowed} arrivals {what} only; write "
     plain = {"arrival": arrivals[0], "in_flight": None} | ({"profile": None} if changes else {})
-    example = load.model_copy(update=plain)
-    yield Problem(field=f"levels.{level}", message=f"{message}{example}")
+    yield Problem(field=f"levels.{level}", message=f"{message}{load.model_copy(update=plain)}")

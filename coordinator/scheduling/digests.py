@@ -79,6 +79,7 @@ class TrialWords(NamedTuple):
     workload: str
     level: str
     offloads: tuple[tuple[str, bool], ...] = ()
+    over: str = ""
 
 
 class Stages(NamedTuple):
@@ -101,6 +102,28 @@ class Times(NamedTuple):
     service_time: LatencyHistogram | None
     lag: LatencyHistogram | None
     episodes: Episodes | None
+
+
+class DeclaredKey(NamedTuple):
+    """A figure that a trial's workload declares; fields of :class:`domain.figures.TrialFigure`."""
+
+    name: str
+    title: str
+    unit: str
+    added: bool
+    signed: bool = False  # digests of earlier versions end here
+    most: float | None = None
+    caution: str = ""
+
+
+class Declared(NamedTuple):
+    """The figures that a trial's workload declares, and their values."""
+
+    keys: tuple[DeclaredKey, ...]
+    values: "array[float]"
+
+
+NOTHING_DECLARED = Declared((), array("d"))
 
 
 class Judged(NamedTuple):
@@ -135,7 +158,7 @@ def kinds_of(reasons: tuple[Reason, ...]) -> ReasonKinds:
 class TrialDigest:
     """One trial; ``valid`` and ``reasons`` are those of its findings."""
 
-    __slots__ = ("findings", "judged", "numbers", "reasons", "stages", "times", "valid", "words")
+    __slots__ = ("declared", "findings", "judged", "numbers", "reasons", "stages", "times", "valid", "words")
 
     def __init__(
         self,
@@ -146,7 +169,9 @@ class TrialDigest:
         stages: Stages | None = None,
         judged: Judged | None = None,
         times: Times | None = None,
+        declared: Declared = NOTHING_DECLARED,
     ) -> None:
+        self.declared = declared
         self.words, self.numbers, self.findings = words, numbers, findings
         self.stages, self.judged, self.times = stages, judged, times
         self.valid = not findings
@@ -202,7 +227,13 @@ class TrialDigest:
     def left_out(self, why: Finding) -> "TrialDigest":
         """The trial with one more finding."""
         findings = (*self.findings, why)
-        return TrialDigest(self.words, self.numbers, findings, stages=self.stages, judged=self.judged, times=self.times)
+        return TrialDigest(
+            *(self.words, self.numbers, findings),
+            stages=self.stages,
+            judged=self.judged,
+            times=self.times,
+            declared=self.declared,
+        )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from domain.trial import MAX_ATTEMPTS, BlockResult
 
+CALIBRATION_ATTEMPTS = 8  # of a block that finds the capacity: a host is often disturbed for longer than three attempts
+
 
 class CampaignState(StrEnum):
     """The states of a campaign."""
@@ -165,6 +167,11 @@ def attempt_after(state: AttemptState, event: AttemptEvent) -> AttemptState:
     return _next(_ATTEMPT, state, event)
 
 
+def attempts_allowed(*, calibrates: bool) -> int:
+    """How often a block is measured at most, if the environment disturbs it."""
+    return CALIBRATION_ATTEMPTS if calibrates else MAX_ATTEMPTS
+
+
 def event_after_attempt(
     ended: AttemptEvent,
     *,
@@ -173,6 +180,7 @@ def event_after_attempt(
     earlier_result: bool = False,
     cancelling: bool = False,
     unclear: bool | None = None,
+    calibrates: bool = False,
 ) -> BlockEvent:
     """The event of a block at the end of an attempt.
 
@@ -181,10 +189,14 @@ def event_after_attempt(
     search step, ``unclear`` decides instead: it says whether another attempt may give an answer. Any other end asks for
     a retry while attempts remain. After the last one the block is done if an earlier attempt has a result, and failed
     otherwise. A campaign being cancelled has no retries.
+
+    A block that ``calibrates`` has more attempts if the environment disturbed it: its figures enter no comparison, and
+    the levels that are shares of the capacity cannot be measured without it.
     """
-    remaining = attempt < MAX_ATTEMPTS and not cancelling
+    disturbed = result is not None and bool(result.environment)
+    remaining = attempt < attempts_allowed(calibrates=calibrates and disturbed) and not cancelling
     if ended is AttemptEvent.RESULT and result is not None:
-        again = bool(result.environment) if unclear is None else unclear
+        again = disturbed if unclear is None else unclear
         return BlockEvent.RETRY if again and remaining else BlockEvent.FINISH
     if remaining:
         return BlockEvent.RETRY

@@ -60,12 +60,21 @@ def quantiles_per_s(
 
 def _distribution(grid: NDArray[np.float64], trials: Sequence[RateTrials]) -> NDArray[np.float64]:
     """How likely each logarithm of the capacity is; the sum is one."""
-    spoilt = np.array(SPOILT)
     total = np.zeros((len(grid), len(TRANSITIONS), len(SPOILT))) + np.log(np.array(_SPOILT_WEIGHTS))
-    for one in trials:
-        beyond = (math.log(one.rate_per_s) - grid)[:, None] / np.array(TRANSITIONS)[None, :]
-        missed = spoilt + (1 - spoilt - LAPSES) * (0.5 * (1 + np.tanh(beyond / 2)))[:, :, None]
-        missed = np.clip(missed, LAPSES / 2, 1 - LAPSES / 2)
-        total += one.missed * np.log(missed) + one.met * np.log1p(-missed)
+    missed = [one for one in trials if one.missed]
+    met = [one for one in trials if one.met]
+    if missed:
+        total += np.tensordot([one.missed for one in missed], np.log(_chances_to_miss(grid, missed)), 1)
+    if met:
+        total += np.tensordot([one.met for one in met], np.log1p(-_chances_to_miss(grid, met)), 1)
     likely = np.exp(total - total.max()).sum(axis=(1, 2))
     return np.asarray(likely / likely.sum())
+
+
+def _chances_to_miss(grid: NDArray[np.float64], trials: Sequence[RateTrials]) -> NDArray[np.float64]:
+    """The chance that a trial misses the goal: by rate, capacity, transition and share of spoilt trials."""
+    spoilt = np.array(SPOILT)
+    rates = np.log([one.rate_per_s for one in trials])
+    beyond = (rates[:, None] - grid)[:, :, None] / np.array(TRANSITIONS)
+    chances = spoilt + (1 - spoilt - LAPSES) * (0.5 * (1 + np.tanh(beyond / 2)))[..., None]
+    return np.asarray(np.clip(chances, LAPSES / 2, 1 - LAPSES / 2))

@@ -15,7 +15,7 @@ Rounds that are added later have the same balanced orders. In a campaign with a 
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import cycle, repeat
 
 from coordinator.scheduling.calibration import calibration_load
@@ -23,6 +23,7 @@ from domain.block import PlannedBlock
 from domain.campaign import CALIBRATION, Campaign
 from domain.focus import added_labels, added_levels, added_slices
 from domain.load import CapacityLoad, ShareLoad
+from domain.probed import watched_levels
 from domain.searched import (
     CALIBRATION_STEPS,
     CHECK_STEPS,
@@ -50,6 +51,7 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
     }
     first_host = {shape: rng.randrange(len(hosts)) for shape in shapes}
     blocks: list[PlannedBlock] = []
+    watched = watched_levels(campaign)
     for round_number in range(campaign.blocks):
         rng.shuffle(shapes)
         for shape in shapes:
@@ -57,7 +59,7 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
             if isinstance(searched, CapacityLoad) and round_number >= searches_of(searched, campaign.blocks):
                 continue
             host = hosts[(first_host[shape] + round_number) % len(hosts)]
-            blocks += _round_blocks(campaign, shape, round_number, host, orders[shape])
+            blocks += _round_blocks(campaign, shape, round_number, host, orders[shape], watched)
     calibrations = _calibrations(campaign, blocks, random.Random(seed))  # noqa: S311 (as above)
     checks = [block for block in calibrations if (block.step or 0) >= CALIBRATION_STEPS]
     return _numbered([*(block for block in calibrations if block not in checks), *blocks, *checks], seed)
@@ -98,7 +100,7 @@ def _focused_blocks(
         rng.shuffle(shapes)
         for shape in shapes:
             host = hosts[(first_host[shape] + round_number) % len(hosts)]
-            (block,) = _round_blocks(campaign, shape, round_number, host, orders[shape])
+            (block,) = _round_blocks(campaign, shape, round_number, host, orders[shape], ())
             only = {"datapaths": labels, "beside": beside, "probed": 0, "profiled": 0}
             blocks.append(block.model_copy(update=only))
     skipped = (rounds[0] - campaign.blocks) * len(shapes)
@@ -121,16 +123,22 @@ def _slices_of_blocks(campaign: Campaign, level: str) -> Iterator[int]:
     load = campaign.levels[level]
     if isinstance(load, CapacityLoad):
         return cycle(map(trials_of_step, range(load.steps)))
-    return repeat(campaign.slices + bool(campaign.probes) + campaign.flame_graphs)
+    return repeat(campaign.slices + (level in watched_levels(campaign)) + campaign.flame_graphs)
 
 
 def _round_blocks(
-    campaign: Campaign, shape: tuple[str, str], round_number: int, host: str, orders: Iterator[tuple[str, ...]]
+    campaign: Campaign,
+    shape: tuple[str, str],
+    round_number: int,
+    host: str,
+    orders: Iterator[tuple[str, ...]],
+    watched: Collection[str],
 ) -> list[PlannedBlock]:
-    """The blocks of one (workload, level) in one round: one, or all steps of a search."""
+    """The blocks of one (workload, level) in one round: one, or all steps of a search. ``watched``: levels."""
     workload, level = shape
     load = campaign.levels[level]
     searched = isinstance(load, CapacityLoad)
+    probed = len(campaign.labels) if level in watched else 0
     return [
         PlannedBlock(
             index=0,
@@ -139,7 +147,7 @@ def _round_blocks(
             load=load,
             datapaths=campaign.labels,
             order=next(orders),
-            probed=len(campaign.labels) if campaign.probes and not searched else 0,
+            probed=probed,
             profiled=len(campaign.labels) if campaign.flame_graphs and not searched else 0,
             host=host,
             parameters=campaign.parameters.get(workload, {}),

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 USER_BODY_BYTES = 1 << 20
-WORKER_BODY_BYTES = 16 << 20
+REPORT_BODY_BYTES = 16 << 20
+WORKER_BODY_BYTES = 2 << 20  # of all else that workers send: pages and submissions read what hosts say of themselves
 OTHER_BODY_BYTES = 4096  # signing in and out, small forms
 WORKER_PREFIX = "/api/v1/worker/"
 # Here the application checks the credential before it reads the body. Nowhere else may a thread wait for a body.
@@ -29,5 +30,5 @@ class Limits:
 def body_limit(path: str) -> int:
     """The largest body, in bytes, that a request for ``path`` may have."""
     if path.startswith(WORKER_PREFIX):
-        return WORKER_BODY_BYTES
+        return REPORT_BODY_BYTES if path.endswith("/report") else WORKER_BODY_BYTES
     return USER_BODY_BYTES if path.startswith(GUARDED_PREFIXES) else OTHER_BODY_BYTES

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.admission import admit
+from coordinator.scheduling.leaving_out import without_missing
 from coordinator.store.submission import known_hosts
 from domain.campaign import read_campaign
 from domain.problems import MAX_PROBLEMS, InvalidInput, Problem
@@ -25,7 +26,7 @@ def all_problems(session: Session, data: Mapping[str, Any], found: Iterable[Prob
         _add(problems, unknown_names(data, known))
     if (rest := _without(data, problems)) is not None:
         try:
-            admit(read_campaign(rest), hosts)
+            admit(without_missing(read_campaign(rest), hosts), hosts)
         except InvalidInput as more:
             _add(problems, more.problems)
     return problems[:MAX_PROBLEMS]

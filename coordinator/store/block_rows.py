@@ -1,6 +1,7 @@
 """A planned block as a row."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from coordinator.scheduling.lifecycle import BlockState
 from coordinator.scheduling.records import SearchStep
@@ -16,19 +17,24 @@ def waits_for_a_rate(block: PlannedBlock) -> bool:
 
 def row_of(campaign_id: str, block: PlannedBlock, *, held: bool) -> BlockRow:
     """The row of a block that waits for its turn, or is ``held`` until its rate is known."""
-    return BlockRow(
-        id=f"{campaign_id}-{block.index}",
-        campaign_id=campaign_id,
-        index=block.index,
-        workload=block.workload,
-        level=block.level,
-        host=block.host,
-        state=BlockState.HELD if held else BlockState.WAITING,
-        plan=block,
-        chain=block.chain,
-        step=block.step,
-        calibration=block.calibration,
-    )
+    return BlockRow(**values_of(campaign_id, block, held=held))
+
+
+def values_of(campaign_id: str, block: PlannedBlock, *, held: bool) -> dict[str, Any]:
+    """The same as a mapping: a campaign's blocks are inserted by one statement."""
+    return {
+        "id": f"{campaign_id}-{block.index}",
+        "campaign_id": campaign_id,
+        "index": block.index,
+        "workload": block.workload,
+        "level": block.level,
+        "host": block.host,
+        "state": BlockState.HELD if held else BlockState.WAITING,
+        "plan": block,
+        "chain": block.chain,
+        "step": block.step,
+        "calibration": block.calibration,
+    }
 
 
 def search_step(block: BlockRow) -> SearchStep | None:

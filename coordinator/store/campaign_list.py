@@ -15,6 +15,7 @@ from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.store.keeping import Keeping, LabelRow, keeping_of
 from coordinator.store.models import CampaignRow
 from coordinator.store.views import CampaignSummary, block_counts, summary_of
+from domain.texts import words_of
 
 _NOT_ENDED = 1e15  # sorts after every time: what still runs is the newest by its end
 MAX_WORDS = 8  # of a search; each is a condition of the query
@@ -150,7 +151,7 @@ def _matching(wanted: Wanted) -> Select[Any]:
         query = query.where(CampaignRow.state == wanted.state)
     if wanted.host:  # a JSON list of names, which hold no quotation mark
         query = query.where(type_coerce(CampaignRow.hosts, Text).like(_part(f'"{wanted.host}"'), escape="\\"))
-    for label in filter(None, (one.strip() for one in wanted.label.split(","))):
+    for label in words_of(wanted.label):
         key, has_value, value = label.partition("=")
         found = select(LabelRow.key).where(LabelRow.campaign_id == CampaignRow.id, LabelRow.key == key)
         query = query.where((found.where(LabelRow.value == value) if has_value else found).exists())

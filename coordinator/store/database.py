@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -60,6 +58,10 @@ class Store:
             raise unusable(error, self.engine.url) from error
 
     def _migrate(self) -> None:
+        # Late, because only this needs it: the server would start a third of a second later.
+        from alembic import command
+        from alembic.config import Config
+
         with self._writer.begin() as connection:
             if not self._is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})

@@ -4,9 +4,13 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.lifecycle import CampaignState
+from coordinator.store import self_comparisons, summaries
 from coordinator.store.keeping import DeletionRow, forget_labels
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, DigestRow, EventRow, PoolRow, TrialRow
 from coordinator.store.quarantine import release_campaign
+from coordinator.store.series import forget_point
+from coordinator.store.shares import forget_shares
+from coordinator.store.shown_trials import ShownTrialsRow
 
 
 class NotEnded(ValueError):
@@ -30,6 +34,7 @@ def delete_campaign(session: Session, row: CampaignRow, now: float) -> DeletionR
     for table, condition in (
         (PoolRow, PoolRow.campaign_id == campaign_id),
         (DigestRow, DigestRow.campaign_id == campaign_id),
+        (ShownTrialsRow, ShownTrialsRow.attempt_id.in_(attempts)),
         (TrialRow, trials),
         (AttemptRow, AttemptRow.block_id.in_(blocks)),
         (BlockRow, BlockRow.campaign_id == campaign_id),
@@ -37,6 +42,10 @@ def delete_campaign(session: Session, row: CampaignRow, now: float) -> DeletionR
     ):
         session.execute(delete(table).where(condition).execution_options(synchronize_session=False))
     forget_labels(session, campaign_id)
+    summaries.forget(session, campaign_id)
+    forget_point(session, campaign_id)
+    self_comparisons.forget(session, campaign_id)
+    forget_shares(session, campaign_id)
     release_campaign(session, campaign_id)
     session.execute(delete(CampaignRow).where(CampaignRow.id == campaign_id))
     session.add(deletion)
@@ -54,3 +63,9 @@ def telemetry_ended(session: Session, campaign_id: str, now: float, error: str) 
     row = session.get_one(DeletionRow, campaign_id)
     row.telemetry_error, row.telemetry_at = error, None if error else now
     return row
+
+
+def with_telemetry(session: Session, limit: int) -> list[str]:
+    """Deleted campaigns whose telemetry may still be in InfluxDB, the oldest deletion first."""
+    query = select(DeletionRow.campaign_id).where(DeletionRow.telemetry_at.is_(None))
+    return list(session.scalars(query.order_by(DeletionRow.deleted_at, DeletionRow.campaign_id).limit(limit)))

@@ -3,29 +3,30 @@
 Callers hold the campaign's lock, and all blocks have ended.
 """
 
+import math
 from collections.abc import Collection
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.precision import exactness_of, excess_of
 from coordinator.analysis.stage import stage_of
 from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState
-from coordinator.scheduling.next_look import after_look
+from coordinator.scheduling.next_look import after_look, campaign_left_s
 from coordinator.scheduling.planner import more_blocks
 from coordinator.store.block_rows import row_of
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow
 from coordinator.store.planning import added_block_s, block_s
 from coordinator.store.records import attempt_records
 from domain.campaign import Campaign
+from domain.crossing import measured_levels
 from domain.focus import added_levels, per_level
-from domain.load import CapacityLoad
 from domain.looks import Exactness
 from domain.texts import percent_text
 
 Shape = tuple[str, str]  # workload, level
-_BETWEEN_BLOCKS_S = 0.5  # from a block's report to the next block's claim
+_BETWEEN_BLOCKS_S = 0.2  # from a block's report to the next block's claim
 
 
 def take_look(session: Session, row: CampaignRow, now: float) -> str:
@@ -54,6 +55,29 @@ def take_look(session: Session, row: CampaignRow, now: float) -> str:
         return f"{text}; the last one: {why}"
     _add(session, row, shapes, (before.blocks, row.looks.next.blocks), before.until)
     return f"{text}; the next one is at {row.looks.next.blocks}"
+
+
+def end_at_budget(session: Session, row: CampaignRow, now: float) -> str:
+    """Leave out the added blocks that nobody has begun, once the budget is spent; returns what was left out, or "".
+
+    Blocks take longer than those before them where the host is disturbed, so that a batch may need more time than was
+    left at its look. Planned blocks are never left out, and a block that has begun is finished.
+    """
+    looks = row.looks
+    if row.state != CampaignState.RUNNING or looks is None or looks.next is None or not looks.taken:
+        return ""
+    if row.started_at is None or campaign_left_s(row.campaign, now - row.started_at) > 0:
+        return ""
+    session.flush()
+    added = (BlockRow.campaign_id == row.id, BlockRow.index >= looks.taken[-1].until)
+    unbegun = (*added, BlockRow.state == BlockState.WAITING, ~BlockRow.attempts.any())
+    left_out = len(session.scalars(delete(BlockRow).where(*unbegun).returning(BlockRow.id)).all())
+    if not left_out:
+        return ""
+    kept = session.scalar(select(func.count()).select_from(BlockRow).where(*added)) or 0
+    blocks = looks.taken[-1].blocks + math.ceil(kept / max(1, len(_growing_shapes(session, row))))
+    row.looks = looks.model_copy(update={"next": looks.next.model_copy(update={"blocks": blocks})})
+    return f"the budget is spent: {left_out} added blocks that had not begun are left out"
 
 
 def exactness(session: Session, campaign_id: str) -> Exactness | None:
@@ -103,9 +127,9 @@ def _mean_block_s(session: Session, row: CampaignRow, first: int) -> float | Non
 
 def _focused_share(campaign: Campaign, levels: Collection[str]) -> float:
     """By estimate: a focused block's seconds, as a share of those of a planned block."""
-    planned = [load for load in campaign.levels.values() if not isinstance(load, CapacityLoad)]
-    planned_s = sum(block_s(campaign, load) for load in planned) / len(planned)
-    return sum(added_block_s(campaign, campaign.levels[level]) for level in levels) / len(levels) / planned_s
+    planned = measured_levels(campaign.levels)
+    planned_s = sum(block_s(campaign, level) for level in planned) / len(planned)
+    return sum(added_block_s(campaign, level) for level in levels) / len(levels) / planned_s
 
 
 def _add(session: Session, row: CampaignRow, shapes: set[Shape], rounds: tuple[int, int], first_index: int) -> None:

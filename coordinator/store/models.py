@@ -56,10 +56,11 @@ class CampaignRow(Base):
     """A submitted campaign."""
 
     __tablename__ = "campaigns"
+    __table_args__ = (Index(None, "archived_at", "created_at", "id"), Index(None, "state", "ended_at"))
 
     id: Mapped[str] = mapped_column(String(8), primary_key=True)
     name: Mapped[str] = mapped_column(String(64))
-    state: Mapped[str] = mapped_column(String(16), index=True)
+    state: Mapped[str] = mapped_column(String(16))
     seed: Mapped[int] = mapped_column(Integer)
     campaign: Mapped[Campaign] = mapped_column(JsonText(Campaign), deferred=True)
     hosts: Mapped[tuple[str, ...]] = mapped_column(JsonText(tuple[str, ...]), deferred=True)
@@ -84,6 +85,10 @@ class CampaignRow(Base):
     outcome_sentence: Mapped[str | None] = mapped_column(Text)
     # Why it waits for its user; NULL if it never did, "" if it was resumed.
     paused: Mapped[str | None] = mapped_column(Text)
+    # Its series; NULL until the ticker has looked, "" without figures (coordinator/store/series_points.py).
+    series: Mapped[str | None] = mapped_column(String(16), index=True)
+    # Its datapaths that are copies of others; NULL until the ticker has looked (coordinator/store/self_comparisons.py).
+    copies: Mapped[int | None] = mapped_column(index=True)
 
     blocks: Mapped[list["BlockRow"]] = relationship(back_populates="campaign", order_by="BlockRow.index")
 
@@ -122,13 +127,13 @@ class AttemptRow(Base):
     """One attempt of a block, from its message to its report."""
 
     __tablename__ = "attempts"
-    __table_args__ = (UniqueConstraint("block_id", "number"),)
+    __table_args__ = (UniqueConstraint("block_id", "number"), Index(None, "state", "ended_at"))
 
     id: Mapped[str] = mapped_column(String(20), primary_key=True)
     block_id: Mapped[str] = mapped_column(ForeignKey("blocks.id"))
     number: Mapped[int] = mapped_column(Integer)
     host: Mapped[str] = mapped_column(_HOST)
-    state: Mapped[str] = mapped_column(String(16), index=True)
+    state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str] = mapped_column(Text, default="")
     sent_at: Mapped[float | None] = mapped_column(Float(53))
     lease: Mapped[str | None] = mapped_column(String(64))
@@ -272,9 +277,17 @@ class QuarantineRow(Base):
 
 
 class SessionRow(Base):
-    """A browser that is signed in; signing out deletes it."""
+    """A browser that is signed in; signing out deletes it.
+
+    ``token_hash``: by which named token; ``person`` and ``scope``: who, if the provider of OIDC said so. Neither: by
+    the users' token.
+    """
 
     __tablename__ = "sessions"
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires_at: Mapped[float] = mapped_column(Float(53), index=True)
+    token_hash: Mapped[str | None] = mapped_column(String(64))
+    person: Mapped[str | None] = mapped_column(String(254))
+    scope: Mapped[str | None] = mapped_column(String(8))
+    began_at: Mapped[float | None] = mapped_column(Float(53))

@@ -2,21 +2,19 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coordinator.analysis.path import StagePath
-from coordinator.store.models import HostRow
-from coordinator.store.quarantine import readable
+from coordinator.store.host_versions import all_capabilities
 from domain.jobs import HostCapabilities
 
 
 def stage_path(session: Session, hosts: Iterable[str] = ()) -> StagePath:
     """The path on ``hosts``; the other hosts add the stages that none of these declares."""
-    first = frozenset(hosts)
-    rows = session.scalars(select(HostRow).order_by(HostRow.name)).all()
-    known = readable(sorted(rows, key=lambda row: row.name not in first), "capabilities")
-    return StagePath.of(capabilities for _, capabilities in known)
+    first, known = frozenset(hosts), all_capabilities(session)
+    in_order = (known[name] for name in sorted(known, key=lambda name: name not in first))
+    distinct = {id(one.probes): one for one in reversed(list(in_order))}  # like hosts share what they declare
+    return StagePath.of(reversed(distinct.values()))
 
 
 def with_kept_places(reported: HostCapabilities, before: HostCapabilities | None) -> HostCapabilities:

@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -22,20 +24,21 @@ from domain.campaign import Campaign
 from domain.duration import block_traffic_s
 from domain.focus import added_levels, added_slices, focus_at
 from domain.jobs import HostCapabilities
-from domain.load import AnyLoad
 from domain.metric import metrics_of
 from domain.names import LIMIT_BEFORE_ROLES, datapath_of
 from domain.planning import Plan
 from domain.primary import PRIMARY_METRICS
 
-# Of a block, besides traffic: labs, datapaths, origins, and the way to the next block; 3.0 s of four on two CPUs.
-SET_UP_S = 1.4
-SET_UP_OF_EACH_S = 0.4  # datapath
+# Of a block, besides traffic: labs, datapaths, origins, and the way to the next; 1.7 to 2.2 s of four on two CPUs.
+SET_UP_S = 1.0
+SET_UP_OF_EACH_S = 0.25  # datapath
 _REMEMBERED = 3  # campaigns whose noise counts, the newest ones
 _LOOKED_AT = 50  # campaigns among which they are searched for
 
 log = logging.getLogger(__name__)
-_noises: VersionedCache[tuple[PastNoise, ...]] = VersionedCache(64)  # by campaign; an ended one has one version
+# By campaign; a complete one has one version.
+_noises: VersionedCache[tuple[PastNoise, ...]] = VersionedCache(64)
+_pasts: VersionedCache["_Past"] = VersionedCache(256)
 
 
 def plan_of(session: Session, campaign: Campaign, hosts: Sequence[HostCapabilities]) -> Plan:
@@ -66,8 +69,8 @@ def most_blocks(campaign: Campaign, hosts: int) -> int:
     """
     if not is_adaptive(campaign):
         return campaign.blocks
-    shapes = [campaign.levels[level] for level in added_levels(campaign)]
-    round_s = sum(added_block_s(campaign, load) for load in shapes) * len(campaign.workloads) / hosts
+    shapes = added_levels(campaign)
+    round_s = sum(added_block_s(campaign, level) for level in shapes) * len(campaign.workloads) / hosts
     left_s = campaign_left_s(campaign, _duration_s(campaign, hosts))
     count = len(shapes) * len(campaign.workloads)
     return most_rounds(campaign, campaign.blocks, count, campaign.total_blocks, left_s, round_s)
@@ -78,17 +81,17 @@ def set_up_s(datapaths: int) -> float:
     return SET_UP_S + SET_UP_OF_EACH_S * datapaths
 
 
-def block_s(campaign: Campaign, load: AnyLoad) -> float:
+def block_s(campaign: Campaign, level: str) -> float:
     """Estimated seconds of a planned block."""
     labels = len(campaign.labels)
-    return labels * block_traffic_s(campaign, load) + set_up_s(labels)
+    return labels * block_traffic_s(campaign, level) + set_up_s(labels)
 
 
-def added_block_s(campaign: Campaign, load: AnyLoad) -> float:
+def added_block_s(campaign: Campaign, level: str) -> float:
     """Estimated seconds of a block that is added after the planned ones."""
     if not campaign.focus:
-        return block_s(campaign, load)
-    traffic_s = added_slices(campaign) * campaign.slice_s_at(load) + campaign.warm_up_s
+        return block_s(campaign, level)
+    traffic_s = added_slices(campaign) * campaign.slice_s_at(campaign.levels[level]) + campaign.warm_up_s
     return len(campaign.focus) * traffic_s + set_up_s(len(campaign.focus))
 
 
@@ -100,28 +103,43 @@ def _duration_s(campaign: Campaign, hosts: int) -> float:
 def _history(session: Session, campaign: Campaign, hosts: Sequence[HostCapabilities]) -> list[PastNoise]:
     """The noise of the newest complete campaigns that ran on one of the hosts with one of the workloads."""
     names = {host.host for host in hosts}
-    query = select(CampaignRow).where(CampaignRow.state == CampaignState.COMPLETE)
-    rows = session.scalars(query.order_by(CampaignRow.ended_at.desc(), CampaignRow.id).limit(_LOOKED_AT))
+    query = select(CampaignRow.id).where(CampaignRow.state == CampaignState.COMPLETE)
+    ids = session.scalars(query.order_by(CampaignRow.ended_at.desc(), CampaignRow.id).limit(_LOOKED_AT)).all()
     found: list[tuple[PastNoise, ...]] = []
-    for row in rows:
+    for campaign_id in ids:
         if len(found) == _REMEMBERED:
             break
         try:
-            if names & set(row.hosts) and set(row.campaign.workloads) & set(campaign.workloads):
-                found.append(_noise_of(session, row))
+            past = _pasts.get(campaign_id, None, partial(_past_of, session, campaign_id))
+            if names & past.hosts and past.workloads & set(campaign.workloads):
+                found.append(_noise_of(session, campaign_id))
         except Exception as error:  # what an earlier campaign holds must not prevent another one
             if is_outage(error):
                 raise
-            log.warning("campaign %s is not used for planning: %s", row.id, error)
+            log.warning("campaign %s is not used for planning: %s", campaign_id, error)
     return [one for noises in found for one in noises]
 
 
-def _noise_of(session: Session, row: CampaignRow) -> tuple[PastNoise, ...]:
-    return _noises.get(
-        row.id,
-        None,
-        lambda: past_noise(CampaignResults(row.campaign, attempt_records(session, row.id), row.seed, row.calibration)),
-    )
+class _Past(NamedTuple):
+    """Where a complete campaign ran, and which traffic: neither changes."""
+
+    hosts: frozenset[str]
+    workloads: frozenset[str]
+
+
+def _past_of(session: Session, campaign_id: str) -> _Past:
+    columns = select(CampaignRow.hosts, CampaignRow.campaign).where(CampaignRow.id == campaign_id)
+    hosts, campaign = session.execute(columns).one()
+    return _Past(frozenset(hosts), frozenset(campaign.workloads))
+
+
+def _noise_of(session: Session, campaign_id: str) -> tuple[PastNoise, ...]:
+    def make() -> tuple[PastNoise, ...]:
+        row = session.get_one(CampaignRow, campaign_id)
+        attempts = attempt_records(session, campaign_id)
+        return past_noise(CampaignResults(row.campaign, attempts, row.seed, row.calibration))
+
+    return _noises.get(campaign_id, None, make)
 
 
 def past_noise(data: CampaignResults) -> tuple[PastNoise, ...]:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.lifecycle import OPEN_BLOCKS, OPEN_CAMPAIGNS, AttemptEvent, AttemptState, CampaignState
-from coordinator.store import transitions
+from coordinator.store import host_versions, transitions
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EnrolmentRow, HostRow, MatrixRow
 from coordinator.store.quarantine import Kind, is_outage, release
 
@@ -25,6 +25,7 @@ def remove_host(session: Session, host: str, now: float) -> bool:
     for one in (enrolment, session.get(MatrixRow, host)):
         if one is not None:
             session.delete(one)
+    host_versions.forget(session, host)
     session.flush()  # the matrix refers to the host
     if row is not None:
         session.delete(row)

@@ -11,6 +11,8 @@ from coordinator.scheduling.lifecycle import AttemptState, accepted_attempt
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.store.block_rows import search_step
 from coordinator.store.models import AttemptRow, BlockRow, TrialRow
+from coordinator.store.shown_trials import evidence_of
+from coordinator.store.summaries import settled
 from coordinator.store.times import iso
 from domain.capacity import SEARCH_STEPS
 from domain.histogram import LatencyHistogram
@@ -21,7 +23,9 @@ from domain.trial import BlockResult, TrialResult
 
 
 def results_version(session: Session, campaign_id: str) -> Hashable:
-    """Equal as long as a campaign's attempts are: an ended attempt never changes its report."""
+    """Equal as long as a campaign's attempts are: an ended attempt never changes its report, nor an ended campaign."""
+    if (end := settled(session, campaign_id)) is not None:
+        return end
     rates = type_coerce(BlockRow.rates, Text)
     query = (
         select(BlockRow.id, BlockRow.state, rates, AttemptRow.number, AttemptRow.state, AttemptRow.reason)
@@ -52,7 +56,8 @@ def trial_view(session: Session, trial_id: str) -> dict[str, Any] | None:
         "service_time_us": _percentiles(row.result.service_time),
     }
     accepted = row.attempt.number == _accepted_number(row.attempt.block)
-    return trial_summary(row, accepted=accepted) | percentiles | {"parameters": row.attempt.block.plan.parameters}
+    place = trial_place(row.attempt, row.id, row.datapath, accepted=accepted)
+    return place | evidence_of(row.result) | percentiles | {"parameters": row.attempt.block.plan.parameters}
 
 
 def trial_result(session: Session, trial_id: str) -> TrialResult | None:
@@ -113,11 +118,11 @@ def block_result(attempt: AttemptRow) -> BlockResult:
     )
 
 
-def trial_summary(row: TrialRow, *, accepted: bool) -> dict[str, Any]:
-    """A trial as users read it, without latency percentiles; ``accepted`` if its attempt is analysed."""
-    attempt, block, result = row.attempt, row.attempt.block, row.result
+def trial_place(attempt: AttemptRow, trial_id: str, datapath: str, *, accepted: bool) -> dict[str, Any]:
+    """Where a trial belongs, as users read it; ``accepted`` if its attempt is analysed. Its result is not read."""
+    block = attempt.block
     return {
-        "id": row.id,
+        "id": trial_id,
         "campaign": block.campaign_id,
         "block": block.index,
         "block_id": block.id,
@@ -126,55 +131,10 @@ def trial_summary(row: TrialRow, *, accepted: bool) -> dict[str, Any]:
         "host": attempt.host,
         "claimed_at": iso(attempt.claimed_at),
         "ended_at": iso(attempt.ended_at),
-        "datapath": result.datapath,
-        "function": result.function,
-        "workload": result.workload,
-        "level": result.level,
-        "load": shown_load(block) + (f": {block.rates[result.datapath]:,}/s" if block.rates else ""),
+        "load": shown_load(block) + (f": {block.rates[datapath]:,}/s" if block.rates else ""),
         "calibration": block.calibration,
         "build_order": list(block.plan.build_order),
-        **_evidence(result),
     }
-
-
-def _evidence(result: TrialResult) -> dict[str, Any]:
-    proof = result.proof
-    return {
-        "validity": {
-            "valid": result.validity.valid,
-            "reasons": [str(reason) for reason in result.validity.reasons],
-            "details": [finding.detail for finding in result.validity.findings],
-        },
-        "requests": result.requests,
-        "duration_s": result.duration_s,
-        # Figures of an invalid trial do not describe its datapath; its counts stay visible below.
-        "requests_per_s": result.requests_per_s if result.validity.valid else None,
-        "cpu_us_per_request": result.cpu_us_per_request if result.validity.valid else None,
-        "delivered": result.delivered,
-        "due": result.due,
-        "queued_share": result.queued_share,
-        "lag_p99_us": result.lag_p99_us,
-        "censored": result.censored,
-        "cpus_used": result.cpus_used,
-        "cpus": result.cpu.cpus,
-        "cautions": list(result.cautions),
-        "errors": result.errors,
-        "counters": proof.counters.model_dump(mode="json") if proof else None,
-        "proof": proof.model_dump(mode="json") if proof else None,
-        "slices": [s.model_dump(mode="json") for s in result.slices],
-        "probes": [p.model_dump(mode="json") for p in result.probes],
-        "cpu": result.cpu.model_dump(mode="json"),
-        "offloads": result.offloads,
-        "surroundings": _surroundings(result),
-        "generator": result.generator,
-        "notes": list(result.notes),
-        "schema_version": result.schema_version,
-    }
-
-
-def _surroundings(result: TrialResult) -> dict[str, Any] | None:
-    found = result.surroundings
-    return None if found is None else found.model_dump(mode="json") | {"tracked": found.tracked}
 
 
 def _percentiles(histogram: LatencyHistogram | None) -> dict[str, float] | None:

@@ -77,6 +77,11 @@ def is_check(block: BlockRow) -> bool:
     return block.calibration and block.step is not None and block.step >= CALIBRATION_STEPS
 
 
+def calibrates(block: BlockRow) -> bool:
+    """True for a block that finds the capacity which shares refer to."""
+    return block.calibration and not is_check(block)
+
+
 def release(block: BlockRow, rates: Mapping[str, int]) -> None:
     """Let a held block run, with its rates."""
     block.rates = dict(rates)

@@ -3,17 +3,18 @@
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.admission import KnownHost, admit, with_parameters
+from coordinator.scheduling.leaving_out import without_missing
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.next_look import first_looks
 from coordinator.scheduling.planner import plan
-from coordinator.store.block_rows import row_of, waits_for_a_rate
-from coordinator.store.models import CampaignRow, HostRow
+from coordinator.store.block_rows import values_of, waits_for_a_rate
+from coordinator.store.host_versions import all_capabilities
+from coordinator.store.models import BlockRow, CampaignRow, HostRow
 from coordinator.store.planning import plan_of
-from coordinator.store.quarantine import readable
 from coordinator.store.transitions import note
 from domain.budget import is_adaptive
 from domain.campaign import Campaign
@@ -34,13 +35,15 @@ def is_online(host: HostRow, now: float) -> bool:
 
 def known_hosts(session: Session, now: float) -> Sequence[KnownHost]:
     """Every registered host, by name."""
-    rows = session.scalars(select(HostRow).order_by(HostRow.name))
-    return [KnownHost(capabilities, is_online(row, now)) for row, capabilities in readable(rows, "capabilities")]
+    seen = select(HostRow.name).where(HostRow.seen_at >= now - ONLINE_S)
+    online = frozenset(session.scalars(seen))
+    return [KnownHost(found, name in online) for name, found in all_capabilities(session).items()]
 
 
 def admitted(session: Session, campaign: Campaign, now: float) -> tuple[Campaign, Sequence[HostCapabilities]]:
     """The campaign with its default parameters, and the hosts that will run it. Raises :class:`InvalidInput`."""
     known = known_hosts(session, now)
+    campaign = without_missing(campaign, known)
     by_name = {host.name: host.capabilities for host in known}
     chosen = [by_name[name] for name in admit(campaign, known)]
     return with_parameters(campaign, chosen), chosen
@@ -76,7 +79,7 @@ def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
     blocks = plan(campaign, hosts, seed)
     if is_adaptive(campaign):
         row.looks = first_looks(campaign, len(blocks))
-    session.add_all(row_of(row.id, block, held=waits_for_a_rate(block)) for block in blocks)
+    session.execute(insert(BlockRow), [values_of(row.id, block, held=waits_for_a_rate(block)) for block in blocks])
     note(session, row.id, now, "submitted")
     return row
 
@@ -93,5 +96,5 @@ def check_room(session: Session) -> None:
 def _new_id(session: Session) -> str:
     while True:
         new = "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
-        if session.get(CampaignRow, new) is None:
+        if session.scalar(select(CampaignRow.id).where(CampaignRow.id == new)) is None:
             return new

@@ -17,11 +17,11 @@ from coordinator.scheduling.lifecycle import (
     CampaignState,
 )
 from coordinator.store.calibration import finish_calibration
-from coordinator.store.looks import take_look
+from coordinator.store.looks import end_at_budget, take_look
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
 from coordinator.store.outcomes import reason_to_pause
 from coordinator.store.quarantine import release_campaign
-from coordinator.store.search import continue_search, is_check, is_unclear
+from coordinator.store.search import calibrates, continue_search, is_check, is_unclear
 from domain.trial import BlockResult
 
 
@@ -76,7 +76,11 @@ def accept_late(session: Session, attempt: AttemptRow, result: BlockResult, now:
     attempt.ended_at, attempt.reason = now, ""
     note(session, block.campaign_id, now, f"block {block.index}, attempt {attempt.number}: its result arrived late")
     outcome = lifecycle.event_after_attempt(
-        AttemptEvent.RESULT, attempt=attempt.number, result=result, unclear=is_unclear(session, block)
+        AttemptEvent.RESULT,
+        attempt=attempt.number,
+        result=result,
+        unclear=is_unclear(session, block),
+        calibrates=calibrates(block),
     )
     if outcome is BlockEvent.FINISH:
         block.state = lifecycle.block_after(BlockState(block.state), outcome)
@@ -104,6 +108,7 @@ def end_attempt(
         earlier_result=any(a.state == AttemptState.DONE for a in block.attempts if a is not attempt),
         cancelling=block.campaign.state == CampaignState.CANCELLING,
         unclear=is_unclear(session, block) if result is not None else None,
+        calibrates=calibrates(block),
     )
     block.state = lifecycle.block_after(BlockState(block.state), outcome)
     if reason:
@@ -122,6 +127,8 @@ def _close(session: Session, block: BlockRow, now: float) -> None:
     if block.chain is not None and not is_check(block) and (event := continue_search(session, block, now)):
         note(session, block.campaign_id, now, event)
     if block.calibration and (event := finish_calibration(session, block.campaign, block, now)):
+        note(session, block.campaign_id, now, event)
+    if event := end_at_budget(session, block.campaign, now):
         note(session, block.campaign_id, now, event)
     finish_campaign(session, block.campaign, now)
     if why := reason_to_pause(session, block.campaign):

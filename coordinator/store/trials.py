@@ -1,51 +1,91 @@
 """The trials of a campaign, page by page: what a page takes does not depend on how many trials there are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, func, select, tuple_
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy import ColumnElement, Select, case, func, select, tuple_
+from sqlalchemy.orm import Session, contains_eager, joinedload, load_only
 
 from coordinator.scheduling.lifecycle import AttemptState, accepted_attempt
 from coordinator.store.database import Store
 from coordinator.store.models import AttemptRow, BlockRow, DigestRow, TrialRow
-from coordinator.store.results import trial_summary
+from coordinator.store.results import trial_place
+from coordinator.store.shown_trials import shown
 from domain.trial import TrialResult
 
 STREAMED = 64  # trials that are in memory at once, two blocks of the largest campaign
+_SLICES = ',"slices":['
 Place = tuple[int, int, int]
 """Block, attempt and position of a trial: their order."""
+Listing = Select[int, int, int, str, str, str]
+"""A trial's place, its id and datapath, and its attempt."""
 
 
-def trial_page(session: Session, campaign_id: str, limit: int, *, after: str = "") -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class ListedTrial:
+    """One trial as users read it; ``text`` is the JSON object."""
+
+    id: str
+    text: str
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The object."""
+        found: dict[str, Any] = json.loads(self.text)
+        return found
+
+    @property
+    def brief(self) -> dict[str, Any]:
+        """The object without its slices and what follows them, the largest part."""
+        head, between, _ = self.text.partition(_SLICES)  # within a string, its quotation marks would be escaped
+        found: dict[str, Any] = json.loads(f"{head}}}" if between else head)
+        return found
+
+
+def trial_page(store: Store, campaign_id: str, limit: int, *, after: str = "") -> list[ListedTrial]:
     """The first trials, or those after the trial ``after``, by block, attempt and position.
 
     They have their evidence, without latency percentiles. Raises ``ValueError`` if ``after`` is no id of a trial here.
     """
     query = _ordered(campaign_id)
     if after:
-        query = query.where(place_of(campaign_id, after) < _PLACE)
-    return _summaries(session, session.scalars(query.limit(limit)).all())
+        query = query.where(*_beyond(campaign_id, after))
+    return _listed(store, campaign_id, query.limit(limit))
 
 
-def newest_page(session: Session, campaign_id: str, limit: int, *, before: str = "") -> list[dict[str, Any]]:
+def newest_page(
+    store: Store, campaign_id: str, limit: int, *, before: str = "", only_invalid: bool = False
+) -> list[ListedTrial]:
     """The last trials, or the last ones before the trial ``before``, in the same order. Raises ``ValueError``."""
     query = _ordered(campaign_id, descending=True)
+    if only_invalid:
+        query = query.where(TrialRow.valid.is_(False))
     if before:
-        query = query.where(place_of(campaign_id, before) > _PLACE)
-    return _summaries(session, session.scalars(query.limit(limit)).all())
+        query = query.where(*_beyond(campaign_id, before, descending=True))
+    return _listed(store, campaign_id, query.limit(limit))
 
 
-def every_trial(store: Store, campaign_id: str) -> Iterator[dict[str, Any]]:
+def neighbours(session: Session, campaign_id: str, trial_id: str) -> tuple[str, str]:
+    """The ids of the trials before and after one of the same campaign; empty at the ends. Raises ``ValueError``."""
+
+    def nearest(*, before: bool) -> str:
+        query = _ordered(campaign_id, descending=before).where(*_beyond(campaign_id, trial_id, descending=before))
+        return session.scalar(query.with_only_columns(TrialRow.id).limit(1)) or ""
+
+    return nearest(before=True), nearest(before=False)
+
+
+def every_trial(store: Store, campaign_id: str) -> Iterator[ListedTrial]:
     """Every trial of a campaign, including invalid ones and earlier attempts, a few at a time."""
     last = ""
     while True:
-        with store.read() as session:
-            page = trial_page(session, campaign_id, STREAMED, after=last)
+        page = trial_page(store, campaign_id, STREAMED, after=last)
         yield from page
         if len(page) < STREAMED:
             return
-        last = str(page[-1]["id"])
+        last = page[-1].id
 
 
 def accepted_results(store: Store, campaign_id: str) -> Iterator[TrialResult]:
@@ -53,8 +93,7 @@ def accepted_results(store: Store, campaign_id: str) -> Iterator[TrialResult]:
     last: Place = (-1, 0, 0)
     while True:
         with store.read() as session:
-            query = _ordered(campaign_id).where(last < _PLACE)
-            rows = list(session.scalars(query.limit(STREAMED)))
+            rows = list(session.scalars(_whole(campaign_id).where(last < _PLACE).limit(STREAMED)))
             accepted = _accepted(session, {row.attempt.block_id for row in rows})
             found = [row.result for row in rows if accepted.get(row.attempt.block_id) == row.attempt.number]
             if rows:
@@ -84,22 +123,64 @@ def place_of(campaign_id: str, trial_id: str) -> Place:
 _PLACE = tuple_(BlockRow.index, AttemptRow.number, TrialRow.position)
 
 
-def _ordered(campaign_id: str, *, descending: bool = False) -> Select[TrialRow]:
+def _beyond(campaign_id: str, trial_id: str, *, descending: bool = False) -> Sequence[ColumnElement[bool]]:
+    """The conditions of what comes after a trial in such an order. That on the block alone is for its index."""
+    place = place_of(campaign_id, trial_id)
+    if descending:
+        return place > _PLACE, BlockRow.index <= place[0]
+    return place < _PLACE, BlockRow.index >= place[0]
+
+
+def _ordered(campaign_id: str, *, descending: bool = False) -> Listing:
+    """Trials by their place: what names each, and its attempt."""
     columns = (BlockRow.index, AttemptRow.number, TrialRow.position)
+    return (
+        select(*columns, TrialRow.id, TrialRow.datapath, TrialRow.attempt_id)
+        .select_from(BlockRow)
+        .join(AttemptRow, AttemptRow.block_id == BlockRow.id)
+        .join(TrialRow, TrialRow.attempt_id == AttemptRow.id)
+        .where(BlockRow.campaign_id == campaign_id)
+        .order_by(*(column.desc() if descending else column for column in columns))
+    )
+
+
+def _whole(campaign_id: str) -> Select[TrialRow]:
+    """Trials by their place, with their results."""
     return (
         select(TrialRow)
         .join(TrialRow.attempt)
         .join(AttemptRow.block)
         .where(BlockRow.campaign_id == campaign_id)
-        .order_by(*(column.desc() if descending else column for column in columns))
-        .options(contains_eager(TrialRow.attempt).contains_eager(AttemptRow.block).undefer(BlockRow.plan))
+        .order_by(BlockRow.index, AttemptRow.number, TrialRow.position)
+        .options(contains_eager(TrialRow.attempt).contains_eager(AttemptRow.block))
     )
 
 
-def _summaries(session: Session, rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
-    in_order = sorted(rows, key=lambda row: (row.attempt.block.index, row.attempt.number, row.position))
-    accepted = _accepted(session, {row.attempt.block_id for row in rows})
-    return [trial_summary(row, accepted=accepted.get(row.attempt.block_id) == row.attempt.number) for row in in_order]
+def _listed(store: Store, campaign_id: str, query: Listing) -> list[ListedTrial]:
+    with store.read() as session:
+        rows = sorted(session.execute(query), key=lambda row: row[:3])
+        attempts = _attempts(session, {attempt_id for *_, attempt_id in rows})
+        accepted = _accepted(session, {one.block_id for one in attempts.values()})
+        places = {
+            trial_id: trial_place(one, trial_id, datapath, accepted=accepted.get(one.block_id) == one.number)
+            for *_, trial_id, datapath, attempt_id in rows
+            for one in (attempts[attempt_id],)
+        }
+    texts = shown(store, campaign_id, attempts)
+    return [
+        ListedTrial(
+            trial_id, f"{json.dumps(places[trial_id], allow_nan=False)[:-1]}, {texts[attempt_id][position][1:]}"
+        )
+        for _, _, position, trial_id, _, attempt_id in rows
+    ]
+
+
+def _attempts(session: Session, attempt_ids: Collection[str]) -> dict[str, AttemptRow]:
+    """Attempts by their ids, with their blocks: each is read once, however many trials it has."""
+    columns = (AttemptRow.block_id, AttemptRow.number, AttemptRow.host, AttemptRow.claimed_at, AttemptRow.ended_at)
+    query = select(AttemptRow).where(AttemptRow.id.in_(attempt_ids))
+    query = query.options(load_only(*columns), joinedload(AttemptRow.block).undefer(BlockRow.plan))
+    return {one.id: one for one in session.scalars(query)}
 
 
 def _accepted(session: Session, block_ids: set[str]) -> Mapping[str, int | None]:

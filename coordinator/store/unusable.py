@@ -1,11 +1,13 @@
 """A database that the coordinator cannot work with, in one sentence."""
 
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from typing import TYPE_CHECKING
+
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _LONGEST_DETAIL = 300
 
@@ -14,8 +16,11 @@ class DatabaseUnusable(Exception):
     """The database is away, broken, or of a newer version; the message has the remedy."""
 
 
-def require_known_revision(connection: Connection, config: Config) -> None:
+def require_known_revision(connection: Connection, config: "Config") -> None:
     """Raises :class:`DatabaseUnusable` if a newer version of Showdown has migrated the database."""
+    from alembic.runtime.migration import MigrationContext  # late: see Store.migrate
+    from alembic.script import ScriptDirectory
+
     scripts = ScriptDirectory.from_config(config)
     known = {script.revision for script in scripts.walk_revisions()}
     unknown = [head for head in MigrationContext.configure(connection).get_current_heads() if head not in known]

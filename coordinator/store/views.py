@@ -5,21 +5,21 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, selectinload, undefer
 
-from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState
+from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState, attempts_allowed
 from coordinator.scheduling.next_look import campaign_left_s
 from coordinator.store.keeping import Keeping, keeping_of
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
 from coordinator.store.planning import set_up_s
 from coordinator.store.results import shown_load
+from coordinator.store.search import calibrates
 from coordinator.store.times import iso
 from domain.campaign import Campaign
 from domain.looks import Exactness
 from domain.outcome import Outcome, Tally
 from domain.planning import Plan
 from domain.report import Calibration
-from domain.trial import MAX_ATTEMPTS
 
 
 class CampaignSummary(BaseModel):
@@ -48,7 +48,7 @@ class RunningBlock(BaseModel):
     block: int = Field(description="The block's index, from 0.")
     block_id: str
     attempt: int
-    attempts_allowed: int = MAX_ATTEMPTS
+    attempts_allowed: int
     host: str
     workload: str
     level: str
@@ -133,7 +133,8 @@ def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None
 
 def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, Any] | None:
     """A :class:`CampaignView` as a dict; ``None`` if unknown. ``now`` is in seconds since the epoch."""
-    row = session.get(CampaignRow, campaign_id)
+    shown = (CampaignRow.campaign, CampaignRow.hosts, CampaignRow.calibration, CampaignRow.plan)
+    row = session.get(CampaignRow, campaign_id, options=[undefer(one) for one in shown])
     if row is None:
         return None
     counts = block_counts(session, [row.id]).get(row.id, {})
@@ -228,6 +229,7 @@ def _running_blocks(session: Session, campaign_id: str) -> list[RunningBlock]:
             block=attempt.block.index,
             block_id=attempt.block_id,
             attempt=attempt.number,
+            attempts_allowed=attempts_allowed(calibrates=calibrates(attempt.block)),
             host=attempt.host,
             workload=attempt.block.workload,
             level=attempt.block.level,
@@ -254,7 +256,7 @@ def _left_s(
         .join(BlockRow)
         .where(BlockRow.campaign_id == row.id, AttemptRow.state == AttemptState.DONE)
     )
-    block_s = session.scalar(query)
+    block_s = session.scalar(query) if row.started_at is not None else None
     if block_s is None:
         campaign = row.campaign
         blocks = campaign.total_blocks + campaign.calibration_blocks

@@ -1,17 +1,21 @@
 """The requests of workers: register, claim, heartbeat, report. Each function is the content of one transaction."""
 
 import secrets
+from datetime import UTC, datetime
+from typing import NamedTuple
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
-from coordinator.store import transitions
+from coordinator.store import host_versions, transitions
 from coordinator.store.calibration import block_of
 from coordinator.store.digests import store_digest
 from coordinator.store.json_text import Unreadable
 from coordinator.store.models import AttemptRow, BlockRow, HostRow, TrialRow
 from coordinator.store.places import with_kept_places
 from coordinator.store.quarantine import Kind, release
+from coordinator.store.shown_trials import store_shown, text_of
 from domain.bounds import printable
 from domain.jobs import LEASE_S, BlockJob, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
 from domain.problems import InvalidInput, Problem
@@ -24,16 +28,20 @@ class Refused(Exception):
 
 def register_host(session: Session, capabilities: HostCapabilities, now: float) -> None:
     """Store a host's capabilities, and that it is available."""
+    was_held, version = release(session, Kind.HOST, capabilities.host), host_versions.version_of(capabilities)
+    if not was_held and host_versions.is_present(session, capabilities.host, version):
+        session.execute(update(HostRow).where(HostRow.name == capabilities.host).values(seen_at=now))
+        return
     row = session.get(HostRow, capabilities.host)
     try:
         before = row.capabilities if row is not None else None
     except Unreadable:  # what it reports now replaces that
         before = None
-    release(session, Kind.HOST, capabilities.host)
     if row is None:
         row = HostRow(name=capabilities.host, registered_at=now)
         session.add(row)
     row.capabilities, row.seen_at = with_kept_places(capabilities, before), now
+    host_versions.set_version(session, capabilities.host, version)
 
 
 def claim(session: Session, block_id: str, number: int, host: str, now: float) -> BlockJob:
@@ -54,6 +62,7 @@ def claim(session: Session, block_id: str, number: int, host: str, now: float) -
     return BlockJob(
         campaign_id=campaign.id,
         campaign_name=campaign.name,
+        campaign_started_at=None if campaign.started_at is None else datetime.fromtimestamp(campaign.started_at, UTC),
         block_id=block.id,
         attempt=number,
         lease=attempt.lease,
@@ -75,8 +84,15 @@ def heartbeat(session: Session, block_id: str, number: int, beat: Heartbeat, now
     return HeartbeatAnswer(cancel=attempt.block.campaign.state == CampaignState.CANCELLING)
 
 
-def report(session: Session, block_id: str, number: int, attempt_report: Report, now: float) -> str | None:
-    """Take the end of an attempt; returns the host that is free now, or ``None`` for a repeated report.
+class Freed(NamedTuple):
+    """The host that is free now; ``others`` if blocks of other hosts may have been released, too."""
+
+    host: str
+    others: bool
+
+
+def report(session: Session, block_id: str, number: int, attempt_report: Report, now: float) -> Freed | None:
+    """Take the end of an attempt; returns who may have a new block, or ``None`` for a repeated report.
 
     Raises :class:`Refused` for a wrong lease or a lost attempt, and :class:`InvalidInput` for a report that does not
     fit its block.
@@ -85,6 +101,8 @@ def report(session: Session, block_id: str, number: int, attempt_report: Report,
     if attempt.state not in {AttemptState.RUNNING, AttemptState.LOST}:
         return None
     _check_report(attempt_report, attempt.block)
+    campaign = attempt.block.campaign
+    looks = campaign.looks
     if attempt.state == AttemptState.LOST:
         gone = Refused("the lease expired and the attempt was given up")
         if attempt_report.result is None:
@@ -92,7 +110,7 @@ def report(session: Session, block_id: str, number: int, attempt_report: Report,
         _store_result(session, attempt, attempt_report.result)  # first, because a calibration needs its trials
         if not transitions.accept_late(session, attempt, attempt_report.result, now):
             raise gone  # the transaction rolls back the stored result
-        return attempt.host
+        return Freed(attempt.host, others=attempt.block.calibration or campaign.looks is not looks)
     if attempt_report.result is not None:
         _store_result(session, attempt, attempt_report.result)
         transitions.end_attempt(session, attempt, AttemptEvent.RESULT, now, result=attempt_report.result)
@@ -102,7 +120,7 @@ def report(session: Session, block_id: str, number: int, attempt_report: Report,
     else:
         transitions.end_attempt(session, attempt, AttemptEvent.FAILURE, now, reason=printable(attempt_report.failure))
     _update_seen_at(session, attempt.host, now)
-    return attempt.host
+    return Freed(attempt.host, others=attempt.block.calibration or campaign.looks is not looks)
 
 
 def _locked_attempt(session: Session, block_id: str, number: int) -> AttemptRow:
@@ -150,8 +168,10 @@ def _check_report(attempt_report: Report, block: BlockRow) -> None:
 def _store_result(session: Session, attempt: AttemptRow, result: BlockResult) -> None:
     attempt.wall_s, attempt.telemetry, attempt.fingerprint = result.wall_s, result.telemetry, result.fingerprint
     store_digest(session, attempt, result)
+    places = {label: position for position, label in enumerate(attempt.block.plan.datapaths)}
+    store_shown(session, attempt.id, {places[trial.datapath]: text_of(trial) for trial in result.trials})
     for trial in result.trials:
-        position = attempt.block.plan.datapaths.index(trial.datapath)
+        position = places[trial.datapath]
         session.add(
             TrialRow(
                 id=f"{attempt.id}-{position}",

@@ -5,12 +5,11 @@ added, and percentiles are read from the sums. The generator's percentiles canno
 used.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coordinator.telemetry.reader import FIELD_BOUNDS_NS, Influx, check_id, query
+from coordinator.telemetry.reader import FIELD_BOUNDS_NS, Influx, check_id, check_name, query
 from domain.sample import KERNEL_LATENCY, TRAFFIC, StageHistogram
 
 MAX_SERIES = 200
@@ -20,7 +19,6 @@ SETTLED_S = 10
 SLACK_S = 5  # the hosts' clocks date the points, the coordinator's clock dates the campaign
 
 _INTERVALS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
-_TAG = re.compile(r"[A-Za-z0-9_.#-]{0,64}")
 _CELL = ("host", "datapath", "workload", "level")
 _SUMS = ", ".join(f'sum("{field}") AS "{field}"' for field in FIELD_BOUNDS_NS)
 
@@ -125,15 +123,9 @@ def _floor(value: int, step: int) -> int:
 
 def _where(campaign: str, tags: Mapping[str, str | None]) -> str:
     wanted = {"campaign": check_id(campaign)} | {
-        tag: _tag_value(value) for tag, value in tags.items() if value is not None
+        tag: check_name(value) for tag, value in tags.items() if value is not None
     }
     return " AND ".join(f"\"{tag}\" = '{value}'" for tag, value in wanted.items())
-
-
-def _tag_value(value: str) -> str:
-    if not _TAG.fullmatch(value):
-        raise ValueError(f"{value[:80]!r} is not a name: use letters, digits, '_', '-', '.' and '#' only")
-    return value
 
 
 def _over_time(

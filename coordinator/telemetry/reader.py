@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import httpx
 
 from coordinator.telemetry.time_limit import LimitedTransport
-from domain.sample import BUCKETS, KERNEL_LATENCY, bucket_bounds_ns, bucket_field
+from domain.sample import BUCKETS, KERNEL_LATENCY, TRIAL_ID, bucket_bounds_ns, bucket_field
 
 TIMEOUT_S = 3.0  # of each read
 LIMIT_S = 6.0  # of the whole query
@@ -20,6 +20,8 @@ MAX_ANSWER_BYTES = 32 << 20
 MAX_POINTS = 5000
 
 _ID = re.compile(r"[a-z0-9-]{1,64}")
+_NAME = re.compile(r"[A-Za-z0-9_.#-]{0,64}")
+_ANY_CELL: Mapping[str, str] = {}
 FIELD_BOUNDS_NS = {bucket_field(index): bucket_bounds_ns(index) for index in range(BUCKETS)}
 
 
@@ -47,12 +49,16 @@ class Influx(Protocol):
         """The bucket or database."""
 
 
-def kernel_latency(influx: Influx, campaign: str, run: str) -> dict[str, Any]:
+def kernel_latency(influx: Influx, campaign: str, run: str, cell: Mapping[str, str] = _ANY_CELL) -> dict[str, Any]:
     """The series of one trial by stage and role: times (RFC 3339), p50 and p99 in ns, counts, and counts per bucket.
 
-    Raises :class:`TelemetryUnavailable`, and ``ValueError`` if ``campaign`` or ``run`` is not an id.
+    ``cell`` is where to look: tags of the trial, which InfluxDB has an index of. The id is a field, and a tag in points
+    of earlier versions. Raises :class:`TelemetryUnavailable`, and ``ValueError`` if a value is not an id or a name.
     """
-    where = " AND ".join(f"\"{tag}\" = '{check_id(value)}'" for tag, value in (("campaign", campaign), ("run", run)))
+    trial = check_id(run)
+    tags = {"campaign": check_id(campaign)} | {tag: check_name(value) for tag, value in cell.items()}
+    ids = " OR ".join(f"\"{name}\" = '{trial}'" for name in (TRIAL_ID, "run"))
+    where = " AND ".join([*(f"\"{tag}\" = '{value}'" for tag, value in tags.items()), f"({ids})"])
     statement = (
         f'SELECT * FROM "{KERNEL_LATENCY}" WHERE {where} GROUP BY "stage", "role" ORDER BY time LIMIT {MAX_POINTS}'  # noqa: S608
     )
@@ -68,6 +74,13 @@ def check_id(value: str) -> str:
     """An id that is safe in a statement. Raises ``ValueError`` for anything else."""
     if not _ID.fullmatch(value):
         raise ValueError(f"{value[:80]!r} is not an id: use lower-case letters, digits and dashes only")
+    return value
+
+
+def check_name(value: str) -> str:
+    """The value of a tag that is safe in a statement. Raises ``ValueError`` for anything else."""
+    if not _NAME.fullmatch(value):
+        raise ValueError(f"{value[:80]!r} is not a name: use letters, digits, '_', '-', '.' and '#' only")
     return value
 
 

@@ -1,10 +1,7 @@
 """The deletion of a campaign's telemetry, with the statement that InfluxDB 1.x and 2.x share."""
 
 from coordinator.telemetry.reader import Influx, check_id, query
-from domain.campaign_points import CAMPAIGN_PROGRESS, TRIAL, VERDICT
-from domain.sample import KERNEL_LATENCY
-
-_MEASUREMENTS = (KERNEL_LATENCY, TRIAL, CAMPAIGN_PROGRESS, VERDICT)
+from domain.campaign_points import MEASUREMENTS
 
 
 def delete_telemetry(influx: Influx, campaign_id: str) -> None:
@@ -15,5 +12,5 @@ def delete_telemetry(influx: Influx, campaign_id: str) -> None:
     if not influx.url:
         return
     where = f"\"campaign\" = '{check_id(campaign_id)}'"
-    for measurement in _MEASUREMENTS:
+    for measurement in MEASUREMENTS:
         query(influx, f'DELETE FROM "{measurement}" WHERE {where}')  # noqa: S608 (both are checked names)

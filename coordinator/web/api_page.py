@@ -9,7 +9,10 @@ from flask import render_template
 from coordinator.api.document import operations, present_document
 from coordinator.api.refusals import MEANINGS
 from coordinator.web.entry import blueprint
+from coordinator.web.words import tick
+from domain.texts import count_text
 
+_ANY_NUMBER = 1e300  # a bound beyond it only says that the number is finite
 _DEEPEST = 3  # levels of nested objects in a table of fields
 _REF = "#/components/schemas/"
 
@@ -136,7 +139,10 @@ def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return " | ".join(map(str, found["enum"]))
     if found.get("type") == "array":
         return f"list of {_kind(document, found.get('items', {}))}"
-    limits = "–".join(str(found[name]) for name in ("minimum", "maximum") if name in found)
+    bounds = [found[name] for name in ("minimum", "maximum") if name in found]
+    limits = "–".join(
+        count_text(int(one)) if float(one).is_integer() else tick(one) for one in bounds if abs(one) < _ANY_NUMBER
+    )
     return f"{found.get('type', 'any')}{f' ({limits})' if '–' in limits else ''}"
 
 

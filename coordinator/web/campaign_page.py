@@ -6,7 +6,9 @@ from typing import Any
 from flask import Response, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from coordinator.access import sharing
 from coordinator.api import campaigns as api
+from coordinator.api.comparisons import host_factor_of
 from coordinator.api.pausing import resume_by_id
 from coordinator.api.trials import path_of
 from coordinator.scheduling.lifecycle import CampaignState
@@ -15,6 +17,8 @@ from coordinator.store import trials as store_trials
 from coordinator.web import grafana
 from coordinator.web.chart import capacity_chart, latency_chart, summary_chart, throughput_chart
 from coordinator.web.entry import blueprint
+from coordinator.web.evidence import evidence_of
+from coordinator.web.figure_views import chosen_view, tables_of, views_of
 from coordinator.web.showdown_table import (
     carrying_rows,
     cost_rows,
@@ -25,34 +29,42 @@ from coordinator.web.showdown_table import (
     tables,
 )
 from coordinator.web.slow_table import slow_rows
-from coordinator.web.stage_bars import stage_charts
+from coordinator.web.stage_bars import most_different, stage_charts
 from domain.campaign import Campaign
+from domain.comparison import COLUMNS
 from domain.failures import group_by_reasons, invalid_total
+from domain.figure_tables import figure_tables
 from domain.gate import counts_text, worst
 from domain.load import ClosedLoad
 from domain.outcome import Outcome, reasons_text
 from domain.report import MIN_PAIRS, CampaignReport
+from domain.texts import ratio_text
 from domain.toml_text import toml_text
 
-TRIALS_SHOWN = 200
+TRIALS_SHOWN = 60
 TABS = (
     ("summary", "Summary", "web.campaign"),
     ("verdicts", "Verdicts", "web.verdicts"),
     ("why", "Why", "web.why"),
+    ("hosts", "Hosts", "web.campaign_hosts"),
     ("trials", "Trials", "web.trials"),
     ("live", "Live", "web.live"),
     ("configuration", "Configuration", "web.configuration"),
 )
+_OF_ANY = tuple(name for name, *_ in TABS if name != "hosts")  # campaigns, also those on one host
 _DOWNLOADS = (
     ("report (JSON)", "campaigns.get_report"),
     ("results (CSV)", "campaigns.get_results_csv"),
     ("verdicts (CSV)", "campaigns.get_verdicts_csv"),
     ("expectations (CSV)", "campaigns.get_expectations_csv"),
     ("carried loads (CSV)", "campaigns.get_carrying_csv"),
+    ("declared figures (CSV)", "campaigns.get_figures_csv"),
     ("HTML", "web.report_file"),
     ("Markdown", "exports.get_report_markdown"),
     ("JUnit", "exports.get_junit"),
+    ("signed bundle", "bundles.get_bundle"),
 )
+_OF_ENDED = frozenset({"bundles.get_bundle"})
 
 
 @blueprint.get("/campaigns/<campaign_id>")
@@ -63,36 +75,45 @@ def campaign(campaign_id: str) -> str:
 
 @blueprint.get("/campaigns/<campaign_id>/verdicts")
 def verdicts(campaign_id: str) -> str:
-    """Every figure, verdict and chart."""
+    """Every figure, verdict and chart; the address chooses the figure of the table."""
     return _tab("campaign_verdicts", "verdicts", campaign_id, **_verdicts(campaign_id))
 
 
 @blueprint.get("/campaigns/<campaign_id>/why")
 def why(campaign_id: str) -> str:
     """Where a request's time went, by kernel stage."""
-    report, campaign = _report(campaign_id)
+    report, campaign = _report(campaign_id, brief=False)
+    charts = stage_charts(campaign, report, path_of(report.campaign["hosts"]).stages)
     return _tab(
         "campaign_why",
         "why",
         campaign_id,
         **_shared(report, campaign),
-        stage_charts=stage_charts(campaign, report, path_of(report.campaign["hosts"]).stages),
+        stage_charts=charts,
+        differs=most_different(charts),
         flame_graphs=campaign.flame_graphs,
         labels=campaign.labels,
     )
+
+
+@blueprint.get("/campaigns/<campaign_id>/hosts")
+def campaign_hosts(campaign_id: str) -> str:
+    """What each host measured, how much they differ, and the way to compare two of them."""
+    return _tab("campaign_hosts", "hosts", campaign_id, factor=host_factor_of(campaign_id), columns=COLUMNS)
 
 
 @blueprint.get("/campaigns/<campaign_id>/trials")
 def trials(campaign_id: str) -> str:
     """The newest trials with their validity, and what took trials out."""
     report, campaign = _report(campaign_id)
-    before = request.args.get("before", "")
-    with services().store.read() as session:
+    before, only_invalid = request.args.get("before", ""), request.args.get("show") == "invalid"
+    store = services().store
+    with store.read() as session:
         total, invalid = store_trials.trial_counts(session, campaign_id)
-        try:
-            found = store_trials.newest_page(session, campaign_id, TRIALS_SHOWN, before=before)
-        except ValueError as error:
-            abort(404, str(error))
+    try:
+        found = store_trials.newest_page(store, campaign_id, TRIALS_SHOWN, before=before, only_invalid=only_invalid)
+    except ValueError as error:
+        abort(404, str(error))
     return _tab(
         "trials",
         "trials",
@@ -100,11 +121,12 @@ def trials(campaign_id: str) -> str:
         **_shared(report, campaign),
         invalid=group_by_reasons(report.invalid),
         invalid_total=invalid_total(report),
-        trials=found,
+        trials=[one.brief for one in found],
         total=total,
         invalid_count=invalid,
         before=before,
-        older=found[0]["id"] if len(found) == TRIALS_SHOWN else "",
+        only_invalid=only_invalid,
+        older=found[0].id if len(found) == TRIALS_SHOWN else "",
     )
 
 
@@ -129,16 +151,15 @@ def configuration(campaign_id: str) -> str:
         f"     --data-binary @{file} {request.url_root}api/v1/campaigns"
     )
     shared = _shared(report, campaign)
-    return _tab(
-        "campaign_configuration", "configuration", campaign_id, **shared, toml=toml_text(again), commands=commands
-    )
+    found = {"toml": toml_text(again), "commands": commands, "evidence": evidence_of(report)}
+    return _tab("campaign_configuration", "configuration", campaign_id, **shared, **found)
 
 
 @blueprint.get("/campaigns/<campaign_id>/progress")
 def progress(campaign_id: str) -> Response:
     """The progress fragment, polled each second. It notifies the page of new results."""
     known = _progress(campaign_id)
-    response = make_response(render_template("web/_progress.html", **known))
+    response = make_response(render_template("web/_progress.html", fragment=True, **known))
     ended_blocks = known["view"]["blocks_done"] + known["view"]["blocks_failed"]
     if not known["live"] or request.args.get("seen") != str(ended_blocks):
         response.headers["HX-Trigger"] = json.dumps({"results-changed": {}}, allow_nan=False)
@@ -158,7 +179,10 @@ def _tab(template: str, tab: str, campaign_id: str, **found: Any) -> str:
 
 def _shown(template: str, tab: str, **found: Any) -> str:
     title = next(title for name, title, _ in TABS if name == tab)
-    return render_template(f"web/{template}.html", tabs=TABS, tab=tab, tab_title=title, **found)
+    several = len(found["view"]["hosts"]) > 1
+    shown = [one for one in TABS if several or one[0] in (tab, *_OF_ANY)]
+    tabs = [one for one in shown if not sharing.is_shared() or one[2] in sharing.OPEN]
+    return render_template(f"web/{template}.html", tabs=tabs, tab=tab, tab_title=title, **found)
 
 
 def _progress(campaign_id: str) -> dict[str, Any]:
@@ -175,8 +199,8 @@ def _progress(campaign_id: str) -> dict[str, Any]:
     }
 
 
-def _report(campaign_id: str) -> tuple[CampaignReport, Campaign]:
-    report = api.report_of(campaign_id)
+def _report(campaign_id: str, *, brief: bool = True) -> tuple[CampaignReport, Campaign]:
+    report = api.brief_report(campaign_id) if brief else api.report_of(campaign_id)
     return report, Campaign.model_validate(report.campaign["campaign"])
 
 
@@ -195,8 +219,13 @@ def _summary(campaign_id: str) -> dict[str, Any]:
         **_shared(report, campaign),
         **_gate(report),
         "summary_chart": summary_chart(tables(campaign, report)),
-        "downloads": _DOWNLOADS,
+        "downloads": _downloads(CampaignState(report.campaign["state"])),
     }
+
+
+def _downloads(state: CampaignState) -> list[tuple[str, str]]:
+    ready = [one for one in _DOWNLOADS if state.ended or one[1] not in _OF_ENDED]
+    return [one for one in ready if not sharing.is_shared() or one[1] in sharing.OPEN]
 
 
 def _gate(report: CampaignReport) -> dict[str, Any]:
@@ -207,11 +236,14 @@ def _verdicts(campaign_id: str) -> dict[str, Any]:
     report, campaign = _report(campaign_id)
     found = tables(campaign, report)
     rows = [row for table in found for row in table.rows]
+    figure_view = chosen_view(found, request.args.get("figure", ""))
     return {
         **_shared(report, campaign),
         **_gate(report),
         "min_pairs": MIN_PAIRS,
-        "tables": found,
+        "figure_views": views_of(found),
+        "figure_view": figure_view,
+        "tables": tables_of(found, figure_view),
         "statements": statements(campaign, report),
         "costs": cost_rows(report),
         "charts": [chart for table in found if (chart := throughput_chart(table))],
@@ -226,7 +258,12 @@ def _verdicts(campaign_id: str) -> dict[str, Any]:
         "scope": report.answer.scope.text if report.answer else "",
         "carrying": carrying_rows(report),
         "slow": slow_rows(report),
-        "taxes": {label: tax for label, tax in (report.campaign["probe_tax"] or {}).items() if tax["high"] < 1},
+        "declared_tables": figure_tables(report.figures),
+        "taxes": {
+            label: ratio_text(tax["ratio"], tax["low"], tax["high"])
+            for label, tax in (report.campaign["probe_tax"] or {}).items()
+            if tax["high"] < 1
+        },
     }
 
 

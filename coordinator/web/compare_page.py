@@ -11,7 +11,7 @@ from coordinator.web.entry import blueprint
 from domain.comparison import COLUMNS, Comparison
 from domain.problems import InvalidInput, Problem
 
-_OFFERED = 50  # campaigns
+_OFFERED, _OFFERED_BELOW = 50, 20  # campaigns: to begin with, and below a comparison
 _SIDES = ("baseline", "other")
 
 
@@ -29,7 +29,7 @@ def compare() -> str | tuple[str, int]:
 
 def _page(chosen: dict[str, str], found: Comparison | None = None, problems: Sequence[Problem] = ()) -> str:
     with services().store.read() as session:
-        newest = campaign_page(session, Wanted(), limit=_OFFERED).campaigns
+        newest = campaign_page(session, Wanted(), limit=_OFFERED_BELOW if found else _OFFERED).campaigns
     return render_template(
         "web/compare.html",
         chosen={side: [word.strip() for word in text.split(",")] for side, text in chosen.items()},

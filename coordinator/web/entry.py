@@ -1,16 +1,19 @@
 """The blueprint, its error pages, and signing in and out."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from apiflask import APIBlueprint
 from flask import make_response, redirect, render_template, request, url_for
 from markupsafe import Markup
 from sqlalchemy.exc import InternalError, OperationalError
-from werkzeug.exceptions import HTTPException, TooManyRequests
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, TooManyRequests
 from werkzeug.wrappers import Response
 
 from coordinator import auth
-from coordinator.api.codec import database_words
+from coordinator.access import sharing
+from coordinator.api.codec import database_words, http_error
+from coordinator.logs import request_id
 from coordinator.services import services
 from coordinator.web.words import FILTERS
 
@@ -22,14 +25,19 @@ blueprint = APIBlueprint(
     static_url_path="/static/web",
     enable_openapi=False,
 )
+_UNKNOWN = "There is no page at this address."
+
 for _name, _filter in FILTERS.items():
     blueprint.add_app_template_filter(_filter, _name)
+blueprint.add_app_template_global(auth.may, "may")
 
 
-@blueprint.context_processor
+@blueprint.app_context_processor  # also for the page of an address that no route has
 def _template_context() -> dict[str, Any]:
     return {
         "signed_in": auth.is_signed_in(),
+        "shared": sharing.is_shared(),
+        "provider": oidc.host if (oidc := services().settings.oidc) is not None else "",
         "csrf_field": _csrf_field,
         "troubles": services().watch.current().troubles,
     }
@@ -58,8 +66,8 @@ def trouble() -> str:
 def sign_in() -> str | Response:
     """The page that asks for the token."""
     if auth.is_signed_in():
-        return redirect(_local(request.args.get("next", "")))
-    return _sign_in_page("")
+        return redirect(local_path(request.args.get("next", "")))
+    return sign_in_page("")
 
 
 @blueprint.post("/sign-in")
@@ -69,10 +77,10 @@ def do_sign_in() -> tuple[str, int] | Response:
     auth.check_csrf()
     try:
         if auth.sign_in(request.form.get("token", "")):
-            return redirect(_local(request.form.get("next", "")), code=303)
+            return redirect(local_path(request.form.get("next", "")), code=303)
     except TooManyRequests as error:
-        return _sign_in_page(error.description or ""), 429
-    return _sign_in_page("This token is wrong."), 403
+        return sign_in_page(error.description or ""), 429
+    return sign_in_page("This token is wrong."), 403
 
 
 @blueprint.post("/sign-out")
@@ -88,7 +96,23 @@ def error_page(error: HTTPException) -> Response | tuple[str, int] | HTTPExcepti
     if error.code is None or error.code < 400:
         return error
     title = {403: "Not allowed", 404: "Not found"}.get(error.code, error.name)
-    return render_template("web/error.html", title=title, message=error.description), error.code
+    logged = request_id() if error.code >= 500 else ""
+    return render_template("web/error.html", title=title, message=error.description, logged=logged), error.code
+
+
+@blueprint.app_errorhandler(NotFound)
+@blueprint.app_errorhandler(MethodNotAllowed)
+def unknown_address(error: NotFound | MethodNotAllowed) -> Response | tuple[str, int] | HTTPException:
+    """What an address shows that no route has: a page, or below /api/ a problem document."""
+    if request.path.startswith("/api/"):
+        return http_error(error)
+    if request.routing_exception is None:  # a page that misses what it is about
+        return error_page(error)
+    page = make_response(render_template("web/error.html", title="Not found", message=_UNKNOWN), error.code)
+    page.headers["Cache-Control"] = "private, no-store"  # it has the CSRF token of its user
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        page.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return page
 
 
 @blueprint.errorhandler(InternalError)
@@ -99,20 +123,27 @@ def _database(error: OperationalError | InternalError) -> tuple[str, int]:
 
 def to_sign_in() -> Response:
     """Send a request without a session to the sign-in page (form_page.py decides when)."""
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
-    if request.headers.get("HX-Request"):
+    is_fragment = bool(request.headers.get("HX-Request"))
+    if is_fragment:
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+        wanted = shown.path + (f"?{shown.query}" if shown.query else "")
+    else:
+        wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
+    page = url_for("web.shared", void=1) if sharing.has_opened() else url_for("web.sign_in", next=wanted or None)
+    if is_fragment:
         # A fragment must not be replaced by the sign-in page: redirect the whole page.
         response = make_response("", 401)
-        response.headers["HX-Redirect"] = url_for("web.sign_in")
+        response.headers["HX-Redirect"] = page
         return response
-    return redirect(url_for("web.sign_in", next=wanted or None), code=303)
+    return redirect(page, code=303)
 
 
-def _sign_in_page(error: str) -> str:
-    return render_template("web/sign_in.html", error=error, next=_local(request.values.get("next", "")))
+def sign_in_page(error: str) -> str:
+    """The page that asks for a token, or offers the provider of OIDC."""
+    return render_template("web/sign_in.html", error=error, next=local_path(request.values.get("next", "")))
 
 
-def _local(path: str) -> str:
+def local_path(path: str) -> str:
     """``path`` if it stays on this site, else the home page."""
     # Browsers take "//host" and "/\host" as other sites.
     is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()

@@ -25,7 +25,7 @@ _INTEGERS = ("blocks", "slices", "clients", "seed", "focus_slices")
 _NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", "precision")
 _AREAS = (expect_field.FIELD, *line_fields.FIELDS)
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
-_FLAGS = ("flame_graphs",)
+_FLAGS = ("flame_graphs", "leave_out_missing")
 COPY = "copy"  # the form's field for a datapath's second copy (A/A)
 PARAMETERS = "parameters."  # and the beginning of the fields of workloads' parameters: parameters.stream.tokens
 
@@ -100,9 +100,13 @@ class Form:
         return tuple(dict.fromkeys([*found, wanted] if wanted else found))
 
 
-def blank(available: Mapping[str, Sequence[str]] | None = None) -> Form:
-    """The form as first shown: the reference campaign, as much of it as is ``available`` by family somewhere."""
-    return shown(fitted(reference_campaign(), available or {}))
+def blank(data: Mapping[str, Any] | None = None) -> Form:
+    """The form as first shown, with the reference campaign's ``data``; default: all of them.
+
+    No field names its levels, because who begins with this form changes them.
+    """
+    known = fitted(reference_campaign(), {}) if data is None else data
+    return shown({**known, "focus_levels": [], "probe_levels": []})
 
 
 def of_campaign(campaign: Campaign, problems: Iterable[Problem] = ()) -> Form:

@@ -21,6 +21,7 @@ from coordinator.web.level_rows import KINDS
 from coordinator.web.presets import EMPTY, REFERENCE, fitted, left_out, presets, reference_campaign
 from coordinator.web.problem_links import entries, open_folds, said, toml_entries
 from domain.campaign import Campaign, toml_data
+from domain.condition_terms import grouped
 from domain.crossing import MAX_LEVELS
 from domain.estimate import Estimate, estimate_of
 from domain.problems import InvalidInput, Problem
@@ -34,6 +35,7 @@ _AGAIN = "You are signed in again. Nothing was submitted yet: your input is belo
 Page = tuple[str, int] | Response
 
 blueprint.add_app_template_filter(said, "said")
+blueprint.add_app_template_global(grouped, "condition_terms")
 
 
 @blueprint.get("/campaigns/new")
@@ -48,7 +50,8 @@ def new_campaign() -> str:
         abort(404, f"there is no preset {key[:40]!r}")
     found = presets()[key].campaign
     data = fitted(found, _available())
-    return form_page(forms.shown(data), preset=key, missing=left_out(found, data))
+    form = forms.shown(data) if "preset" in request.args else forms.blank(data)
+    return form_page(form, preset=key, missing=left_out(found, data))
 
 
 @blueprint.get("/campaigns/new/toml")

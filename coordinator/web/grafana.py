@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 from flask import request
 
+from coordinator.access.sharing import is_shared
+from coordinator.config import LOOPBACK
 from coordinator.services import services
 from domain.campaign import Campaign
 
@@ -44,14 +46,26 @@ def hosts_link() -> str:
 
 def _link(dashboard: str, begin: str | None, end: str | None, **variables: str) -> str:
     settings = services().settings
-    if not settings.grafana_url:
+    if not settings.grafana_url or is_shared():
         return ""
-    web_url = settings.web_url or request.url_root.rstrip("/")
     query: dict[str, str | int] = {f"var-{name}": value for name, value in variables.items()}
-    query["var-showdown_url"] = web_url
+    if web_url := settings.web_url or _asked_for():
+        query["var-showdown_url"] = web_url
     if begin:
         query |= {"from": _milliseconds(begin) - SLACK_MS, "to": _milliseconds(end) + SLACK_MS if end else "now"}
     return f"{settings.grafana_url}/d/{dashboard}?{urlencode(query)}"
+
+
+def _asked_for() -> str:
+    """The address of this request; empty if its name may be the client's invention."""
+    is_known = services().settings.trusted_hosts or _name_in(request.host) in LOOPBACK
+    return request.url_root.rstrip("/") if is_known else ""
+
+
+def _name_in(host: str) -> str:
+    """The host without its port."""
+    name, _, port = host.rpartition(":")
+    return name if port.isdigit() and name else host
 
 
 def _milliseconds(at: str) -> int:

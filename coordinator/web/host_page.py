@@ -7,6 +7,7 @@ from coordinator.api import hosts as api
 from coordinator.api.catalogue import enrolment_list, host_list
 from coordinator.services import services
 from coordinator.store.enrolments import AlreadyEnrolled
+from coordinator.store.host_work import work_by_host
 from coordinator.web import grafana
 from coordinator.web.entry import blueprint
 from domain.problems import InvalidInput
@@ -48,10 +49,12 @@ def remove_host(host: str) -> Response:
 def _page(*, host: str = "", token: str = "", error: str = "") -> str:
     with services().store.read() as session:
         found, enrolled = host_list(session, services().clock()), enrolment_list(session)
+        work = work_by_host(session)
     registered = {one.name for one in found}
     return render_template(
         "web/hosts.html",
         hosts=found,
+        work=work,
         enrolments={one.host: one for one in enrolled},
         unseen=[one for one in enrolled if one.host not in registered],
         grafana=grafana.hosts_link(),

@@ -1,8 +1,8 @@
 """The page of trait matrices: what each datapath keeps and carries, from the tests of each host."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from flask import flash, get_flashed_messages, redirect, render_template, url_for
+from flask import flash, get_flashed_messages, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from coordinator.api import matrices as api
@@ -22,6 +22,12 @@ class HostMatrix:
 
     host: HostView
     matrix: TraitMatrix | None
+    is_awaited: bool = False
+
+    @property
+    def measured_at(self) -> str:
+        """When it was measured; empty if the host has reported none."""
+        return self.matrix.measured_at.isoformat() if self.matrix else ""
 
     @property
     def runs_now(self) -> str:
@@ -32,13 +38,15 @@ class HostMatrix:
 
 @blueprint.get("/matrix")
 def matrix() -> str:
-    """Every host's matrix, with the evidence of each cell."""
-    with services().store.read() as session:
-        found = {one.host: one for one in all_matrices(session)}
-        hosts = host_list(session, services().clock())
+    """Every host's matrix, with the evidence of each cell. The host that was asked is polled until it has a new one."""
+    asked, earlier = request.args.get("asked", ""), request.args.get("earlier", "")
+    hosts = []
+    for one in _all():
+        is_awaited = one.host.name == asked and one.measured_at == earlier and one.host.online
+        hosts.append(replace(one, is_awaited=is_awaited))
     return render_template(
         "web/matrix.html",
-        hosts=[HostMatrix(host, found.get(host.name)) for host in hosts],
+        hosts=hosts,
         marks=MARKS,
         messages=get_flashed_messages(with_categories=True),
     )
@@ -52,4 +60,13 @@ def ask_for_matrix(host: str) -> Response:
     except DispatchError as error:
         refused = str(error)
     flash(refused[:MAX_MESSAGE] if refused else host, "refused" if refused else "asked")
-    return redirect(url_for("web.matrix"), code=303)
+    earlier = next((one.measured_at for one in _all() if one.host.name == host), "")
+    asked = None if refused else host
+    return redirect(url_for("web.matrix", asked=asked, earlier=earlier if asked else None), code=303)
+
+
+def _all() -> list[HostMatrix]:
+    with services().store.read() as session:
+        found = {one.host: one for one in all_matrices(session)}
+        hosts = host_list(session, services().clock())
+    return [HostMatrix(host, found.get(host.name)) for host in hosts]

@@ -64,6 +64,8 @@ def fitted(campaign: Campaign, available: Mapping[str, Sequence[str]]) -> dict[s
     data["primary"] = [text for text, one in pairs.items() if {one.label, one.reference} <= set(data["datapaths"])]
     if not set(data["focus"]) <= set(data["datapaths"]):
         data |= {"focus": [], "focus_levels": [], "focus_slices": None}
+    if not data["probes"]:
+        data["probe_levels"] = []
     return data
 
 

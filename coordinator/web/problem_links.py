@@ -31,17 +31,19 @@ LABELS = {
     "focus_slices": "Slices in the focus",
     "seed": "Seed",
     "expect": "Expectations",
+    "leave_out_missing": "Leave out what no host can run",
     "hosts": "Hosts",
     "probes": "Probes",
+    "probe_levels": "Levels of the probes",
 }
 """The label of each field on the page."""
 
 FOLDS = {
-    "datapaths": ("datapaths", "reference"),
+    "datapaths": ("datapaths", "reference", "leave_out_missing"),
     "traffic": ("workloads", "parameters"),
     "levels": ("levels",),
     "hosts": ("hosts",),
-    "probes": ("probes",),
+    "probes": ("probes", "probe_levels"),
     "advanced": ("description", "primary", "slices", "slice_s", "open_slice_s", "warm_up_s", "clients", "seed",
                  "precision", "equivalence_margin", "margins", "expect"),
 }  # fmt: skip

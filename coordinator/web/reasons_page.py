@@ -2,6 +2,7 @@
 
 from flask import render_template
 
+from coordinator import auth
 from coordinator.web.entry import blueprint
 from domain.reasons import EXPLANATIONS, is_retried
 from domain.trial import REASON_CLASSES, Reason
@@ -9,7 +10,8 @@ from domain.verdict_words import VerdictWord
 
 
 @blueprint.get("/reasons")
+@auth.public
 def reasons() -> str:
-    """Every reason against a trial, and every word of a verdict; links lead to one of them."""
+    """Every reason against a trial, and every word of a verdict; links lead to one of them, also on shared pages."""
     found = [(one.value, EXPLANATIONS[one], REASON_CLASSES[one].value, is_retried(one)) for one in sorted(Reason)]
     return render_template("web/reasons.html", reasons=found, words=list(VerdictWord))

@@ -9,6 +9,7 @@ from coordinator.api.campaigns import report_of
 from coordinator.web.entry import blueprint
 from domain.campaign import Campaign
 from domain.failures import group_by_reasons
+from domain.figure_tables import figure_tables
 from domain.gate import counts_text
 from domain.report import Family
 from domain.toml_text import toml_text
@@ -29,6 +30,7 @@ def report_file(campaign_id: str) -> Response:
         many_workloads=len(campaign.workloads) > 1,
         primary=[one for one in report.verdicts if one.family is Family.PRIMARY],
         gate_counts=counts_text(report.expectations),
+        declared_tables=figure_tables(report.figures),
         invalid=group_by_reasons(report.invalid),
         toml=toml_text(campaign),
         style=_style(),

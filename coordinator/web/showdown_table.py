@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from domain.campaign import Campaign
 from domain.carrying import Carrying
+from domain.condition_cost import ConditionCost
 from domain.load import CapacityLoad, OpenLoad, ShareLoad
 from domain.metric import Metric
-from domain.report import CampaignReport, CellResult, ConditionCost, Family, Price, Verdict, too_few
+from domain.report import CampaignReport, CellResult, Family, Price, Verdict, too_few
 from domain.verdict_words import CarryingWord
 
 
@@ -40,6 +41,14 @@ class Row:
         """The load, and one line per term of its condition."""
         bare, under, terms = self.load.partition(" under ")
         return (bare, *(f"under {term}" for term in terms.split(", "))) if under else (bare,)
+
+    @property
+    def connections(self) -> str:
+        """Whether the level's connections were tracked; empty if that differs by datapath, or is unknown."""
+        known = {s.result.tracked for s in self.squares if s.result and s.result.tracked is not None}
+        if len(known) != 1:
+            return ""
+        return "connections tracked" if known == {True} else "connections not tracked"
 
 
 @dataclass(frozen=True)

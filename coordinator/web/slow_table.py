@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from domain.exceedance import MeanShare
 from domain.metric import SHARE_METRICS
 from domain.report import CampaignReport, CellResult
-from domain.texts import number_text
+from domain.texts import number_text, significant_text
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,6 @@ def _text(share: MeanShare | None) -> tuple[str, str]:
     if share is None:
         return "–", ""
     if share.low is None or share.high is None:
-        return f"{share.value:.2g} %", ""
+        return f"{significant_text(share.value, 2)} %", ""
     value, low, high = (number_text(one, share.low, share.high) for one in (share.value, share.low, share.high))
     return f"{value} %", f"[{low}, {high}]"

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from coordinator.web.chart import nice_step
+from coordinator.web.stage_differences import DifferenceTable, difference_table
 from coordinator.web.words import figure, spelled
 from domain.campaign import Campaign
-from domain.explanation import Decomposition, Difference, StagePart
+from domain.explanation import Decomposition, StagePart
 from domain.report import CampaignReport
 from domain.texts import counted
 
@@ -42,7 +43,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class StageChart:
-    """One workload and level: its bars, what the table below needs, and the differences in words."""
+    """One workload and level: its bars, what the table below needs, and the differences."""
 
     workload: str
     level: str
@@ -52,7 +53,7 @@ class StageChart:
     stages: tuple[tuple[str, int], ...]
     path: tuple[str, ...]
     decompositions: tuple[Decomposition, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[DifferenceTable, ...]
     height: float
     axis_y: float
     width: float = WIDTH
@@ -103,7 +104,7 @@ def stage_charts(campaign: Campaign, report: CampaignReport, path: tuple[str, ..
             here = [one for one in report.decompositions if (one.workload, one.level) == (workload, level)]
             if here:
                 differences = tuple(
-                    one
+                    difference_table(one)
                     for one in report.differences
                     if (one.workload, one.level, one.reference) == (workload, level, campaign.reference_label)
                 )
@@ -117,7 +118,7 @@ def trial_chart(found: Decomposition, load: str, path: tuple[str, ...]) -> Stage
 
 
 def _chart(
-    load: str, found: Sequence[Decomposition], differences: tuple[Difference, ...], path: tuple[str, ...]
+    load: str, found: Sequence[Decomposition], differences: tuple[DifferenceTable, ...], path: tuple[str, ...]
 ) -> StageChart:
     # The stages may explain more than there is: then the bar is as long as they are.
     longest = max(max(one.mean_us, sum(max(0.0, part.us) for part in one.parts)) for one in found)
@@ -186,6 +187,12 @@ def _notes(one: Decomposition) -> Iterator[str]:
     if one.disturbed:
         trials = "1 valid trial has" if one.disturbed == 1 else f"{one.disturbed} valid trials have"
         yield f"{label}: {trials} host noise in the watched slices, which disturbs an explanation."
+
+
+def most_different(charts: Sequence[StageChart]) -> str:
+    """``stage.role`` of the largest part of the first known difference; empty if none is known."""
+    rows = (row for chart in charts for one in chart.differences for row in one.rows)
+    return next((f"{row.stage}.{row.role}" for row in rows if row.stage != REST), "")
 
 
 def color_of(stage: str, path: tuple[str, ...]) -> int:

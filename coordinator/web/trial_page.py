@@ -7,6 +7,8 @@ from coordinator.analysis.decomposition import of_trial
 from coordinator.analysis.flamegraph import flame_svg, shares
 from coordinator.api import campaigns as api
 from coordinator.api.trials import path_of, trial_of
+from coordinator.services import services
+from coordinator.store.trials import neighbours
 from coordinator.web import grafana
 from coordinator.web.entry import blueprint
 from coordinator.web.stage_bars import trial_chart
@@ -20,10 +22,14 @@ def trial(trial_id: str) -> str:
     campaign = Campaign.model_validate(api.get_view(found["campaign"])["campaign"])
     path = path_of([found["host"]])
     decomposition = of_trial(result, path)
+    with services().store.read() as session:
+        before, after = neighbours(session, found["campaign"], trial_id)
     stacks = result.stacks if result.stacks is not None and result.stacks.samples else None
     return render_template(
         "web/trial.html",
         trial=found,
+        before=before,
+        after=after,
         grafana=grafana.trial_link(found, campaign) if found["probes"] else "",
         roles=any(reading["role"] for reading in found["probes"]),
         chart=trial_chart(decomposition, found["load"], path.stages) if decomposition else None,

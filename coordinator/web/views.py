@@ -20,7 +20,7 @@ def home() -> AnyResponse:
 @blueprint.get("/campaigns/<campaign_id>/headline")
 def headline(campaign_id: str) -> Response:
     """The list's last column: the first primary verdicts, those with a finding before the unclear ones."""
-    report = api.report_of(campaign_id)
+    report = api.brief_report(campaign_id)
     response = make_response(render_template("web/_headline.html", verdicts=primary_verdicts(report)[:_HEADLINES]))
     if CampaignState(report.campaign["state"]).ended:
         response.headers["Cache-Control"] = "private, max-age=3600"

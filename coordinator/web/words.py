@@ -6,9 +6,18 @@ from itertools import groupby
 
 from domain.answer import Column
 from domain.carrying import OverloadedTrials
+from domain.condition_cost import ConditionCost
 from domain.reasons import EXPLANATIONS
-from domain.report import CellResult, Price, Verdict
-from domain.texts import count_text, ratio_text, time_text
+from domain.report import CellResult, Interval, Price, Verdict
+from domain.texts import (
+    capitalised,
+    count_text,
+    interval_text,
+    is_one_value,
+    number_text,
+    significant_text,
+    time_text,
+)
 from domain.trial import Reason
 
 NOTHING = "–"
@@ -25,29 +34,38 @@ def rate(value: float | None) -> str:
 
 
 def figure(value: float | None) -> str:
-    """A number with three significant digits."""
+    """A number with three significant digits, or in full with separators of thousands."""
     return NOTHING if value is None else _three(value)
+
+
+def plain_number(value: float) -> str:
+    """A number with four significant digits, in full: ``163,900``, ``0.0625``."""
+    return significant_text(value, 4)
 
 
 def ratio(value: float | None) -> str:
     """A ratio with two decimals, with more digits if it is tiny and fewer if it is huge."""
     if value is None:
         return NOTHING
-    return f"{value:.2f}" if 0.095 <= value < 100 else f"{value:.3g}"
+    return f"{value:.2f}" if 0.095 <= value < 100 else significant_text(value)
 
 
-def with_interval(found: Verdict | Price) -> tuple[str, str]:
+def with_interval(found: Verdict | ConditionCost | Price | Interval) -> tuple[str, str]:
     """A ratio or a difference, and its interval, in the decimals that the interval deserves."""
+    if isinstance(found, Interval):
+        return _split(found.value, found.low, found.high, 1.0)
     if isinstance(found, Price):
         return _split(found.us, found.low_us, found.high_us)
-    return _split(found.ratio, found.low, found.high)
+    return _split(found.ratio, found.low, found.high, 1.0)
 
 
-def _split(value: float | None, low: float | None, high: float | None) -> tuple[str, str]:
+def _split(
+    value: float | None, low: float | None, high: float | None, apart_from: float | None = None
+) -> tuple[str, str]:
     if value is None or low is None or high is None:
         return NOTHING, ""
-    figure, _, bounds = ratio_text(value, low, high).partition(" ")
-    return figure, bounds
+    bounds = "" if is_one_value(low, high) else interval_text(low, high, apart_from)
+    return number_text(value, low, high, apart_from), bounds
 
 
 def percent(value: float | None) -> str:
@@ -97,6 +115,11 @@ def meaning(reason: str) -> str:
     return plain(EXPLANATIONS[Reason(reason)].meaning)
 
 
+def remedy(reason: str) -> str:
+    """What to do about a reason against a trial."""
+    return plain(EXPLANATIONS[Reason(reason)].remedy)
+
+
 def plain(text: str) -> str:
     """Text without the backticks of Markdown."""
     return text.replace("`", "")
@@ -107,16 +130,29 @@ def spelled(name: str) -> str:
     return name.replace("_", " ")
 
 
+def tick(value: float) -> str:
+    """A round number on an axis, in full: ``2.5``, ``1,000,000``."""
+    return f"{value:,.10g}"
+
+
+def trial_place(trial_id: str) -> str:
+    """A trial by its place in its campaign, block.attempt.position: ``abcdefgh-4-1-2`` → ``4.1.2``."""
+    return trial_id.partition("-")[2].replace("-", ".") or trial_id
+
+
 def _three(value: float) -> str:
+    if value < 0:
+        return f"−{_three(-value)}"
     if value == 0 or value >= 99.95:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}" if value >= 0.0995 else f"{value:.3g}"
+        return f"{value:,.0f}" if value < 1e9 else significant_text(value)
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}" if value >= 0.0995 else significant_text(value)
 
 
 FILTERS: dict[str, Callable[..., object]] = {
     "rate": rate,
     "figure": figure,
     "ratio": ratio,
+    "plain_number": plain_number,
     "percent": percent,
     "cpus": cpus,
     "with_interval": with_interval,
@@ -126,6 +162,10 @@ FILTERS: dict[str, Callable[..., object]] = {
     "number": number,
     "time": time,
     "meaning": meaning,
+    "trial_place": trial_place,
+    "tick": tick,
+    "remedy": remedy,
+    "capitalised": capitalised,
     "plain": plain,
     "spelled": spelled,
 }

@@ -7,9 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.client import Coordinator
+from deploy.cli.figures import figure_text
+from deploy.cli.host_factor import print_hosts_of
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
 from domain.comparison import COLUMNS, Basis, Compared, Comparison
+from domain.host_factor import HostFactor
 from domain.texts import ratio_text
 
 _STYLES = {True: "green", False: "red", None: "dim"}
@@ -17,17 +20,20 @@ _STYLES = {True: "green", False: "red", None: "dim"}
 
 @click.command()
 @click.argument("baseline")
-@click.argument("other")
+@click.argument("other", required=False)
 @json_option
 @coordinator_command
-def compare(coordinator: Coordinator, baseline: str, other: str, *, as_json: bool) -> None:
+def compare(coordinator: Coordinator, baseline: str, other: str | None, *, as_json: bool) -> None:
     """Compare campaign OTHER with campaign BASELINE: each figure, its ratio, and what else is not the same.
 
     Each may be a list of ids with ',' between them. Several campaigns of a side show what differs from boot to boot.
+    ID:HOST is the part of a campaign that one of its hosts measured. Without OTHER: how the hosts of BASELINE differ.
     """
-    found = coordinator.compare(baseline, other)
+    found = coordinator.compare(baseline, other) if other is not None else coordinator.host_factor(baseline)
     if as_json:
         print_json(found.model_dump(mode="json"))
+    elif isinstance(found, HostFactor):
+        print_hosts_of(found, Console())
     else:
         print_comparison(found, Console())
 
@@ -36,7 +42,7 @@ def print_comparison(found: Comparison, console: Console) -> None:
     """The two sides, what differs between them, and a table of figures and one of ratios."""
     for name, side in (("baseline", found.baseline), ("other", found.other)):
         for one in side:
-            console.print(f"{name:<9} {one.name} {one.id}: {one.scope}", highlight=False, markup=False)
+            console.print(f"{name:<9} {one.name} {one.title}: {one.scope}", highlight=False, markup=False)
     console.print()
     for setting in found.settings:
         first, second = (", ".join(values) or "absent" for values in (setting.baseline, setting.other))
@@ -67,12 +73,6 @@ def _table(title: str, cells: Sequence[Compared]) -> Table:
     for cell in cells:
         ratio = ratio_text(cell.ratio.value, cell.ratio.low, cell.ratio.high) if cell.ratio else "–"
         word = cell.note or f"[{_STYLES[cell.is_better]}]{cell.change.value}[/]"
-        figures = (_figure(one, is_ratio=cell.reference is not None) for one in (cell.baseline, cell.other))
+        figures = (figure_text(one, is_ratio=cell.reference is not None) for one in (cell.baseline, cell.other))
         table.add_row(cell.datapath, cell.level, COLUMNS[cell.metric], *figures, ratio, word)
     return table
-
-
-def _figure(value: float | None, *, is_ratio: bool) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.3f}" if is_ratio else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

@@ -6,6 +6,7 @@ from enum import IntEnum
 import click
 
 from domain.problems import Problem
+from domain.verification import VerifyExit
 
 
 class ExitCode(IntEnum):
@@ -19,6 +20,9 @@ class ExitCode(IntEnum):
     INCOMPLETE = 5
     UNDECIDED = 6
     NOT_READY = 7
+    DIFFERS = VerifyExit.DIFFERS
+    NOT_SIGNED = VerifyExit.NOT_SIGNED
+    UNREADABLE = VerifyExit.UNREADABLE
     UNREACHABLE = 69  # EX_UNAVAILABLE of sysexits.h
     INTERNAL = 70  # EX_SOFTWARE
     INTERRUPTED = 130
@@ -35,6 +39,9 @@ MEANINGS = {
     ExitCode.UNDECIDED: "no expectation of the campaign failed, but the data do not decide all of them",
     ExitCode.NOT_READY: "of 'status': the coordinator answers, but database, disk, broker or ticker keep campaigns "
     "waiting; each is printed with since when and what to do",
+    ExitCode.DIFFERS: "of 'verify': the trials of the bundle do not give its report; each difference is printed",
+    ExitCode.NOT_SIGNED: "of 'verify': the signature of the bundle or the hash of a file is wrong",
+    ExitCode.UNREADABLE: "of 'verify': the bundle is damaged, or of a version that this one cannot analyse",
     ExitCode.UNREACHABLE: "the coordinator cannot be reached, or refuses the token",
     ExitCode.INTERNAL: "Showdown itself failed (the private stack, an unexpected answer)",
     ExitCode.INTERRUPTED: "interrupted: 'run' has cancelled its campaign and removed its labs; that of "

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from deploy.cli.client import Coordinator
@@ -29,7 +30,7 @@ def list_hosts(coordinator: Coordinator, *, as_json: bool) -> None:
     for heading in ("host", "state", "token", "refused because"):
         table.add_column(heading)
     for row in _rows(found):
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     Console().print(table, highlight=False)
 
 

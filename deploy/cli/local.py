@@ -19,18 +19,20 @@ from deploy.cli.client import Coordinator
 from deploy.cli.discarded import settled
 from deploy.cli.dry_run import dry_run_option, print_estimate
 from deploy.cli.errors import CampaignPaused, CommandError
+from deploy.cli.evidence import fetch_evidence
 from deploy.cli.kept import keep as keep_report
 from deploy.cli.kept import state_directory
 from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json
 from deploy.cli.planning import plan_lines
 from deploy.cli.preflight import check_campaign, check_root
 from deploy.cli.progress import Display, follow
+from deploy.cli.remote import DEFAULT_URL
 from deploy.cli.result_files import ResultFiles, result_files_options
 from deploy.stack.children import StackError
 from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
 
-DEFAULT_PORT = 8400
+DEFAULT_PORT, MAX_PORT = 8400, 65_535
 CANCEL_S = 20.0  # labs are removed within 10 s of a cancellation
 WATCH_S = 1.0
 
@@ -40,11 +42,23 @@ class Interrupts:
     """SIGINT, SIGTERM and SIGHUP: the first one interrupts, further ones skip the orderly cancellation."""
 
     seen: int = 0
+    deferring: bool = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
         self.seen += 1
-        if self.seen == 1:
+        if self.seen == (2 if self.deferring else 1):
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Raise an interrupt that comes in the meantime when this ends; a second one interrupts at once."""
+        self.deferring = True
+        try:
+            yield
+        finally:
+            self.deferring = False
+        if self.seen:
             raise KeyboardInterrupt
 
     @contextlib.contextmanager
@@ -58,6 +72,7 @@ class Interrupts:
                 signal.signal(number, handler)
 
 
+_CANCELLING = "interrupted: cancelling the campaign and removing its labs; interrupt again to stop at once"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -87,14 +102,14 @@ def run(
     interrupts = Interrupts()
     with interrupts.install(), _state_directory(keep=keep) as directory, Display(Console(stderr=True)) as display:
         display.say("starting the private stack")
-        with PrivateStack(directory) as stack:
+        with PrivateStack(directory, environment=_with_signing_key()) as stack:
             for note in stack.notes:
                 display.say(note)
             if dry_run:
                 with Coordinator(stack.url, stack.token) as coordinator:
                     print_estimate(coordinator, toml, as_json=as_json)
                 return
-            report = _conduct(stack, toml, display, interrupts)
+            report = _conduct(stack, toml, display, interrupts, files)
         report = report if keep else settled(report, directory)
     rest = "" if as_json else _kept(report)
     ctx.exit(finish(report, as_json=as_json, full=full, rest=rest, files=files))
@@ -109,23 +124,35 @@ def _kept(report: CampaignReport) -> str:
         return "The rest: run with --full or --json"
 
 
-def _conduct(stack: PrivateStack, toml: str, display: Display, interrupts: Interrupts) -> CampaignReport:
+def _with_signing_key() -> dict[str, str]:
+    """The environment of the stack: its bundles are signed with this installation's key, which outlives the run."""
+    return {"SHOWDOWN_SIGNING_KEY": str(state_directory().absolute() / "signing-key.pem"), **os.environ}
+
+
+def _conduct(
+    stack: PrivateStack, toml: str, display: Display, interrupts: Interrupts, files: ResultFiles
+) -> CampaignReport:
     def watch() -> None:
         for note in stack.watch():
             display.say(note)
 
     with Coordinator(stack.url, stack.token) as coordinator:
-        created = coordinator.submit(toml)
-        campaign_id = str(created["id"])
-        for line in plan_lines(created):
-            display.say(line)
+        campaign_id = ""
         try:
+            with interrupts.deferred():  # while it is submitted, the worker may have begun already
+                created = coordinator.submit(toml)
+                campaign_id = str(created["id"])
+            for line in plan_lines(created):
+                display.say(line)
             _follow_through(coordinator, campaign_id, display, watch)
         except KeyboardInterrupt:
-            display.say("interrupted: cancelling the campaign and removing its labs; interrupt again to stop at once")
-            _cancel(coordinator, campaign_id, display, interrupts)
+            if campaign_id:
+                display.say(_CANCELLING)
+                _cancel(coordinator, campaign_id, display, interrupts)
             raise
-        return coordinator.report(campaign_id)
+        report = coordinator.report(campaign_id)
+        fetch_evidence(coordinator, report, files)
+        return report
 
 
 def _follow_through(coordinator: Coordinator, campaign_id: str, display: Display, watch: Callable[[], None]) -> None:
@@ -170,7 +197,7 @@ def _state_directory(*, keep: bool) -> Iterator[Path]:
 @click.command()
 @click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=click.IntRange(1, MAX_PORT),
     default=DEFAULT_PORT,
     show_default=True,
     help="Port of 127.0.0.1 to listen on.",
@@ -183,8 +210,9 @@ def up(port: int, *, as_json: bool) -> None:
     """
     directory = state_directory()
     try:
-        # A stack that stays up also tests traits, for the matrix page; a single run does not wait for that.
-        environment = {"SHOWDOWN_TEST_WHEN_IDLE": "1", **os.environ}
+        # A stack that stays up also tests traits, for the matrix page, and has metrics; a single run needs neither.
+        beside = str(port + 1 if port < MAX_PORT else port - 1)
+        environment = {"SHOWDOWN_TEST_WHEN_IDLE": "1", "SHOWDOWN_WORKER_METRICS": beside, **os.environ}
         with Interrupts().install(), PrivateStack(directory, port=port, environment=environment) as stack:
             _announce(stack, as_json=as_json)
             while True:
@@ -209,4 +237,7 @@ def _announce(stack: PrivateStack, *, as_json: bool) -> None:
         stack.token if sys.stdout.isatty() else f"in {stack.state_dir / 'secrets.json'}, unless SHOWDOWN_TOKEN sets it"
     )
     click.echo(f"login token: {shown}")
+    if sys.stdout.isatty():
+        other_url = "" if stack.url == DEFAULT_URL else f" SHOWDOWN_COORDINATOR_URL={stack.url}"
+        click.echo(f"for commands in another shell: export SHOWDOWN_TOKEN={stack.token}{other_url}")
     click.echo(f"state and logs: {stack.state_dir}; Ctrl-C stops everything")

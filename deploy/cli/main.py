@@ -21,9 +21,25 @@ from domain.hints import did_you_mean
 GROUP = "showdown.commands"
 _SHORT_HELP = 160  # characters; the formatter wraps them
 SECTIONS = {
-    "Measure": ("run", "submit", "status", "report", "compare", "explain", "cancel", "resume", "workloads"),
+    "Measure": (
+        "run",
+        "submit",
+        "status",
+        "report",
+        "compare",
+        "replicate",
+        "combine",
+        "trend",
+        "trust",
+        "share",
+        "verify",
+        "explain",
+        "cancel",
+        "resume",
+        "workloads",
+    ),
     "Host": ("doctor", "matrix", "sweep"),
-    "Service": ("up", "hosts", "quarantine", "coordinator", "worker"),
+    "Service": ("up", "schedule", "rule", "hosts", "token", "key", "quarantine", "coordinator", "worker"),
     "Shell": ("completion",),
 }
 """Commands in the order of the help; those of no section come last."""

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, a line per change elsewhere."""
+"""Progress on standard error: a bar on a terminal, about ten lines per campaign elsewhere."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._last_line = ""
+        self._last_tenth: tuple[str, int, bool] | None = None
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -64,14 +64,14 @@ class Display:
             left = ", ".join(text for text in (trials_text(campaign), left, precision_reached(campaign)) if text)
             self._bar.update(self._task, description=state, completed=done, total=total, cell=now, left=left)
             return
-        # One line per block, because the datapath changes with every slice.
-        line = f"{state}: block {done} of {total} done"
-        line += f", {trials}" if (trials := trials_text(campaign)) else ""
-        line += f", now {cell_text(cell)}" if cell else ""
-        if line != self._last_line:
-            self._last_line = line
-            details = [left, precision_reached(campaign)]
-            self.say(line + "".join(f", {detail}" for detail in details if detail))
+        # A line per tenth of the campaign, for logs: and when the first trial is invalid.
+        trials = trials_text(campaign)
+        tenth = (state, 10 * done // max(total, 1), bool(trials))
+        if tenth != self._last_tenth:
+            self._last_tenth = tenth
+            now = f"now {cell_text(cell)}" if cell else ""
+            details = (f"{state}: block {done} of {total} done", trials, now, left, precision_reached(campaign))
+            self.say(", ".join(detail for detail in details if detail))
 
 
 def current_cell(campaign: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from rich.table import Table
 from deploy.cli.searched import print_open_capacities, print_searches
 from domain.metric import Metric
 from domain.report import Calibration, CampaignReport
+from domain.texts import number_text, ratio_text
 
 
 def print_calibration(report: CampaignReport, console: Console) -> None:
@@ -45,7 +46,7 @@ def print_offloads(report: CampaignReport, console: Console) -> None:
             levels[on].append(cell.level)
     for on, where in levels.items():
         at = f" at {', '.join(where)}" if len(levels) > 1 else ""
-        console.print(f"Offloads on{at}: {on}", highlight=False)
+        console.print(escape(f"Offloads on{at}: {on}"), highlight=False)
     if levels:
         console.print()
 
@@ -70,10 +71,20 @@ def print_condition_costs(report: CampaignReport, console: Console) -> None:
             if cost.metric is metric:
                 where = f"{cost.level} of {cost.workload}" if several else cost.level
                 name = f"  {where}, {cost.datapath}"
-                table.add_row(name, f"{cost.ratio:.2f}", f"{cost.low:.2f} – {cost.high:.2f}", f"{cost.pairs}")
+                ratio, low, high = (number_text(v, cost.low, cost.high, 1.0) for v in (cost.ratio, cost.low, cost.high))
+                table.add_row(name, ratio, f"{low} – {high}", f"{cost.pairs}")
         if table.row_count:
             console.print(table)
     console.print()
+
+
+def print_tolerated(report: CampaignReport, console: Console) -> None:
+    """The attacks that filters tolerate, if the campaign has attacks."""
+    if report.tolerated_attacks:
+        console.print("[bold]What blocked packets cost the others[/bold]", highlight=False)
+        for one in report.tolerated_attacks:
+            print_item(escape(one.sentence), console)
+        console.print()
 
 
 def print_caveats(report: CampaignReport, console: Console) -> None:
@@ -90,7 +101,7 @@ def print_probe_tax(report: CampaignReport, console: Console) -> None:
     taxes = {label: tax for label, tax in (report.campaign.get("probe_tax") or {}).items() if tax["high"] < 1}
     if taxes:
         figures = ", ".join(
-            f"{label} {tax['ratio']:.2f} [{tax['low']:.2f} – {tax['high']:.2f}]" for label, tax in taxes.items()
+            f"{label} {ratio_text(tax['ratio'], tax['low'], tax['high'])}" for label, tax in taxes.items()
         )
         console.print(
             f"\nProbes watched separate slices, which no figure counts; requests/s there: × {figures}",

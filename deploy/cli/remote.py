@@ -3,7 +3,7 @@
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import click
 from rich.console import Console
 
 from deploy.cli.campaign_list import print_campaigns, when_and_where
-from deploy.cli.client import ENDED, Coordinator
+from deploy.cli.client import CANCELLABLE, ENDED, STATES, Coordinator
 from deploy.cli.dry_run import dry_run_option, print_estimate
 from deploy.cli.errors import ExitCode, Unreachable, UsageProblem
+from deploy.cli.evidence import fetch_evidence
 from deploy.cli.hosts import brief, deaf, print_hosts
 from deploy.cli.kept import read_kept
 from deploy.cli.output import (
@@ -30,9 +31,11 @@ from deploy.cli.progress import Display, current_cell, follow, time_left
 from deploy.cli.result_files import ResultFiles, result_files_options
 from deploy.cli.state import trial_lines
 from domain.outcome import state_text
+from domain.texts import counted
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 _MAX_TOKEN = 4096  # characters
+_MOST = 1000  # campaigns of one request
 
 
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -131,6 +134,7 @@ def submit(
     if wait:
         _await(coordinator, campaign_id)
         found, rest = coordinator.report(campaign_id), _rest(coordinator, campaign_id)
+        fetch_evidence(coordinator, found, files)
         ctx.exit(finish(found, as_json=as_json, full=full, rest=rest, files=files))
     if as_json:
         print_json(created)
@@ -154,19 +158,34 @@ def _await(coordinator: Coordinator, campaign_id: str) -> None:
 
 @click.command()
 @click.argument("campaign_id", required=False)
+@click.option("--search", default="", help="List campaigns with these words in name, id, note or labels.")
+@click.option("--state", type=click.Choice(STATES), help="List campaigns in this state.")
+@click.option("--limit", type=click.IntRange(1, 1000), help="List so many campaigns at most.")
 @json_option
 @coordinator_command
 @click.pass_context
-def status(ctx: click.Context, coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
-    """Show the progress of CAMPAIGN_ID. Without it, list the campaigns and hosts.
+def status(
+    ctx: click.Context,
+    coordinator: Coordinator,
+    campaign_id: str | None,
+    *,
+    search: str,
+    state: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Show the progress of CAMPAIGN_ID. Without it, list the newest campaigns, and the hosts.
 
     What keeps the coordinator from its work goes to standard error; the exit code is then 7 if campaigns wait for it.
     """
     readiness = coordinator.readiness()
     for trouble in readiness.troubles:
         click.echo(trouble.sentence(), err=True)
+    filters = {name: value for name, value in (("q", search), ("state", state), ("limit", limit)) if value}
+    if campaign_id and filters:
+        raise UsageProblem("--search, --state and --limit are for the list: leave out CAMPAIGN_ID")
     try:
-        _show_status(coordinator, campaign_id, as_json=as_json)
+        _show_status(coordinator, campaign_id, filters, as_json=as_json)
     except Unreachable:
         if readiness.ready:
             raise
@@ -174,13 +193,17 @@ def status(ctx: click.Context, coordinator: Coordinator, campaign_id: str | None
         ctx.exit(ExitCode.NOT_READY)
 
 
-def _show_status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
+def _show_status(
+    coordinator: Coordinator, campaign_id: str | None, filters: Mapping[str, str | int], *, as_json: bool
+) -> None:
     if campaign_id is None:
-        campaigns, hosts = coordinator.campaigns(), coordinator.hosts()
+        campaigns, hosts = coordinator.campaigns(**filters), coordinator.hosts()
         if as_json:
             print_json({**campaigns, "hosts": brief(hosts)})
         else:
             print_campaigns(campaigns["campaigns"])
+            if (shown := len(campaigns["campaigns"])) < campaigns.get("total", 0):
+                click.echo(f"{shown:,} of {campaigns['total']:,} campaigns; --limit shows more, --search finds others")
             print_hosts(hosts)
         return
     campaign = coordinator.campaign(campaign_id)
@@ -219,6 +242,7 @@ def report(
         ctx.exit(finish(read_kept(Path(campaign)), as_json=as_json, full=full, rest=rest, files=files))
     with coordinator_at(url, token) as coordinator:
         found = coordinator.report(campaign)
+        fetch_evidence(coordinator, found, files)
         ctx.exit(finish(found, as_json=as_json, full=full, rest=_rest(coordinator, campaign), files=files))
 
 
@@ -228,17 +252,35 @@ def _rest(coordinator: Coordinator, campaign_id: str) -> str:
 
 
 @click.command()
-@click.argument("campaign_id")
+@click.argument("campaign_id", required=False)
+@click.option("--all", "every", is_flag=True, help="Cancel every open campaign, after a question.")
+@click.option("--yes", is_flag=True, help="With --all: do not ask.")
 @json_option
 @coordinator_command
-def cancel(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
+def cancel(coordinator: Coordinator, campaign_id: str | None, *, every: bool, yes: bool, as_json: bool) -> None:
     """Cancel CAMPAIGN_ID. Its running blocks are stopped and removed."""
-    campaign = coordinator.cancel(campaign_id)
+    if (campaign_id is None) is not every:
+        raise UsageProblem("give CAMPAIGN_ID, or --all for every open campaign")
+    if every and as_json and not yes:
+        raise UsageProblem("--all --json asks nothing: add --yes")
+    if campaign_id is not None:
+        campaign = coordinator.cancel(campaign_id)
+        print_json(campaign) if as_json else click.echo(_cancelled(campaign))
+        return
+    waiting = [one for state in CANCELLABLE for one in coordinator.campaigns(state=state, limit=_MOST)["campaigns"]]
+    if waiting and not yes:
+        print_campaigns(waiting)
+        click.confirm(f"Cancel {counted(len(waiting), 'campaign')}?", abort=True, err=True)
+    done = [coordinator.cancel(str(one["id"])) for one in waiting]
     if as_json:
-        print_json(campaign)
+        print_json({"campaigns": done})
     else:
-        late = ", so there is nothing to cancel" if campaign["state"] in ("complete", "failed") else ""
-        click.echo(f"campaign {campaign_id} is {campaign['state']}{late}")
+        click.echo("\n".join(map(_cancelled, done)) or "no campaign is open")
+
+
+def _cancelled(campaign: Mapping[str, Any]) -> str:
+    late = ", so there is nothing to cancel" if campaign["state"] in ("complete", "failed") else ""
+    return f"campaign {campaign['id']} is {campaign['state']}{late}"
 
 
 @click.command()

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from deploy.cli import load
 from deploy.cli.crossovers import print_crossovers
+from deploy.cli.declared import print_declared
 from deploy.cli.expectations import print_expectations
 from deploy.cli.fingerprint import print_fingerprints
 from deploy.cli.invalid import print_failed, print_invalid
@@ -21,6 +22,7 @@ from deploy.cli.remarks import (
     print_offloads,
     print_probe_tax,
     print_telemetry,
+    print_tolerated,
 )
 from deploy.cli.searched import lower_per_s, upper_per_s
 from deploy.cli.slow import SLOW_FIGURES
@@ -35,6 +37,7 @@ from domain.trial import Reason
 
 FEW = "*"  # marks a percentile that rests on few slow requests
 _GAP = 2
+_RESULTS = (Reason.OVERLOADED, Reason.BEYOND_BOUND)  # a cell without a figure that is a result all the same
 _INTERVAL_WIDTH = 13  # "0.985 – 1.009", the widest usual figure
 
 
@@ -45,11 +48,13 @@ def print_report(report: CampaignReport, console: Console) -> None:
         for labels in _portions(_columns(report, workload), console.width):
             console.print()
             console.print(_table(report, workload, labels))
+    print_declared(report, console)
     _print_notes(report, console)
     load.print_placement(report, console)
     print_offloads(report, console)
     print_calibration(report, console)
     print_condition_costs(report, console)
+    print_tolerated(report, console)
     load.print_carrying(report, console)
     print_verdicts(report, console)
     print_crossovers(report, console)
@@ -81,11 +86,12 @@ def _print_notes(report: CampaignReport, console: Console) -> None:
 def lost_cells(report: CampaignReport) -> list[CellResult]:
     """Cells without a figure for which host noise or a failure is the reason.
 
-    An overloaded datapath explains its cell: that it does not carry the load is a result. So do searches that ran to
-    their end and leave the capacity open: a caveat says between which rates.
+    An overloaded datapath explains its cell: that it does not carry the load is a result. So does a datapath with a
+    bound below the condition, and so do searches that ran to their end and leave the capacity open: a caveat says
+    between which rates.
     """
     without = [cell for cell in report.results if cell.valid_trials == 0]
-    return [cell for cell in without if cell.invalid_for is not Reason.OVERLOADED and not cell.left_open]
+    return [cell for cell in without if cell.invalid_for not in _RESULTS and not cell.left_open]
 
 
 def reference_of(report: CampaignReport) -> str:
@@ -191,7 +197,7 @@ def _figure_text(cell: CellResult | None, name: str, show: Callable[[CellResult]
 def _ratio(verdict: Verdict | None) -> str:
     if verdict is None or verdict.ratio is None:
         return NONE
-    text = number_text(verdict.ratio, verdict.low or 0.0, verdict.high or verdict.ratio)
+    text = number_text(verdict.ratio, verdict.low or 0.0, verdict.high or verdict.ratio, 1.0)
     style = style_of(verdict)
     return f"[{style}]{text}[/{style}]" if style else text
 
@@ -203,7 +209,7 @@ def _interval(verdict: Verdict | None) -> str:
 
 
 def _range(low: float, high: float) -> str:
-    return " – ".join(number_text(end, low, high) for end in (low, high))
+    return " – ".join(number_text(end, low, high, 1.0) for end in (low, high))
 
 
 def _share(cell: CellResult) -> str:
@@ -218,7 +224,10 @@ def _share_interval(cell: CellResult) -> str:
 
 
 def _pairs(cell: CellResult) -> str:
-    return f"{cell.pairs}" if cell.compared else f"[red]{cell.pairs}, not compared[/red]" if cell.pairs else NONE
+    if cell.compared:
+        return f"{cell.pairs}"
+    others = "focus only" if cell.compared_in_focus else "not compared"
+    return f"[red]{cell.pairs}, {others}[/red]" if cell.pairs else NONE
 
 
 def _trials(cell: CellResult) -> str:

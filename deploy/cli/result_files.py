@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 from rich.console import Console
@@ -55,7 +55,7 @@ class ResultFiles:
         """Write the files of a campaign that measured something. Raises :class:`CommandError`."""
         if self.junit is not None and not report.expectations:
             click.echo(f"{self.junit} has no test cases: the campaign has no expectations", err=True)
-        measured = any(cell.valid_trials or cell.invalid_trials for cell in report.results)
+        measured = has_results(report)
         for path, content in self.wanted:
             if content is junit_of and path != self.junit and not report.expectations:
                 continue  # of all formats, this is the one that such a report does not have
@@ -76,7 +76,7 @@ def result_files_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--out",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="DIR",
-        help="Keep the report in DIR in all formats: report.json, .txt and .md, junit.xml.",
+        help="Keep everything in DIR: report.json, .txt, .md and .html, junit.xml, a signed bundle, HDR logs.",
     )
     @click.option("--junit", type=path, metavar="FILE", help="Write the expectations as JUnit XML, too.")
     @click.option("--markdown", type=path, metavar="FILE", help="Write a summary in GitHub's Markdown, too.")
@@ -87,6 +87,11 @@ def result_files_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*arguments, files=files, **options)
 
     return with_files
+
+
+def has_results(report: CampaignReport) -> bool:
+    """True if the campaign measured something."""
+    return any(cell.valid_trials or cell.invalid_trials for cell in report.results)
 
 
 def _json_of(report: CampaignReport) -> str:
@@ -108,15 +113,20 @@ _FORMATS: tuple[tuple[str, Callable[[CampaignReport], str]], ...] = (
 
 
 def _write(path: Path, text: str) -> None:
-    """A reader sees the former file or the whole new one."""
+    replace_file(path, lambda file: file.write(text.encode("utf-8", errors="replace")))
+
+
+def replace_file(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+    """A reader sees the former file or the whole new one. Raises ``OSError``, and what ``fill`` raises."""
     if _is_special(path):  # such as /dev/stdout: replacing it would destroy it
-        path.write_text(text, encoding="utf-8", errors="replace")
+        with path.open("wb") as special:
+            fill(special)
         return
     target = _target(path)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            fill(file)
         os.chmod(name, _MODE)
         os.replace(name, target)
     except BaseException:

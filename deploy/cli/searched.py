@@ -37,7 +37,7 @@ def print_searches(report: CampaignReport, console: Console) -> None:
     found = [(cell, cell.slo_search) for cell in report.results if cell.slo_search is not None]
     if not found:
         return
-    console.print("[bold]Searched capacities[/bold]: in every search, the capacity was within these bounds")
+    console.print("[bold]Searched capacities[/bold], with the bounds of all searches (98 % confidence for each search)")
     for cell, search in found:
         where = f"{cell.datapath}, {cell.workload} at {cell.level}"
         console.print(

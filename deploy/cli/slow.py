@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from domain.exceedance import MeanShare
 from domain.report import CellResult
-from domain.texts import NONE
+from domain.texts import NONE, significant_text
 
 
 def _row(over_ms: int) -> tuple[str, Callable[[CellResult], str], None]:
@@ -17,7 +17,7 @@ def _row(over_ms: int) -> tuple[str, Callable[[CellResult], str], None]:
 
 def percent_text(percent: float) -> str:
     """Two significant digits of a percentage: ``0.83``, ``12``."""
-    return f"{percent:.2g}" if percent < 99.5 else f"{percent:.1f}"
+    return significant_text(percent, 2) if percent < 99.5 else f"{percent:.1f}"
 
 
 SLOW_FIGURES = tuple(map(_row, (1, 5, 20)))

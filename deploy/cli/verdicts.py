@@ -55,6 +55,7 @@ def _print_prices(prices: Sequence[Price], scope: str, console: Console) -> None
     heading = f"\n[bold]Price over {over}[/bold], with the 95 % interval of each figure alone"
     _print_heading(heading, scope, console)
     several = len({price.workload for price in prices}) > 1
+    bases = len({price.over for price in prices}) > 1
     for metric, title in _PRICED.items():
         table = Table(box=None, padding=(0, 2, 0, 0), title=title, title_justify="left", title_style="")
         table.add_column("", no_wrap=True)
@@ -65,7 +66,8 @@ def _print_prices(prices: Sequence[Price], scope: str, console: Console) -> None
                 where = f"{price.level} of {price.workload}" if several else price.level
                 us, low, high = (number_text(v, price.low_us, price.high_us)
                                  for v in (price.us, price.low_us, price.high_us))  # fmt: skip
-                table.add_row(f"  {where}, {price.datapath}", us, f"{low} – {high}", f"{price.pairs}")
+                what = f"{price.datapath} over {price.over}" if bases else price.datapath
+                table.add_row(f"  {where}, {what}", us, f"{low} – {high}", f"{price.pairs}")
         if table.row_count:
             console.print(table)
 

@@ -5,9 +5,17 @@ from collections.abc import Mapping
 _PREFIX = "SHOWDOWN_"
 _OF_THE_WORKER = frozenset({"SHOWDOWN_HOST_TOKEN"})
 _OF_THE_COORDINATOR = frozenset(
-    {"SHOWDOWN_TOKEN", "SHOWDOWN_WORKER_TOKEN", "SHOWDOWN_SECRET_KEY", "SHOWDOWN_DATABASE_URL"}
+    {
+        "SHOWDOWN_TOKEN",
+        "SHOWDOWN_WORKER_TOKEN",
+        "SHOWDOWN_SECRET_KEY",
+        "SHOWDOWN_SIGNING_KEY",
+        "SHOWDOWN_DATABASE_URL",
+        "SHOWDOWN_WEBHOOK_SECRET",
+        "SHOWDOWN_SMTP_URL",
+    }
 )
-"""Secrets, and the address of the database, which may contain a password."""
+"""Secrets or where they are, and the addresses of the database and of the mail server, which may contain a password."""
 
 _COORDINATORS = frozenset({"coordinator", "ticker"})
 

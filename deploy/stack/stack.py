@@ -25,7 +25,7 @@ import redis
 from deploy.stack.children import Child, StackError
 from deploy.stack.coordinator_calls import answers, enrol, has_host
 from deploy.stack.environments import environment_of
-from deploy.stack.influx import INFLUXD, PrivateInflux
+from deploy.stack.influx import INFLUXD, PrivateInflux, days_of
 from deploy.stack.listeners import listen
 from deploy.stack.private_files import open_own, own_directory, read_own
 from deploy.stack.private_redis import PrivateRedis
@@ -216,7 +216,7 @@ class PrivateStack:
         for child, ready in waits:
             child.wait_ready(ready, READY_S)
         if self._influx is not None:
-            self._influx.create_users()
+            self.notes += filter(None, [self._influx.set_up()])
             self._seal_influx()
 
     def _start_redis(self) -> tuple[Child, Callable[[], bool]]:
@@ -237,7 +237,8 @@ class PrivateStack:
         return self._child("redis-server", own.argv), ready
 
     def _start_influxd(self) -> tuple[Child, Callable[[], bool]]:
-        influx = self._influx = PrivateInflux(self.state_dir, self._environment["SHOWDOWN_INFLUX_BUCKET"])
+        bucket, days = self._environment["SHOWDOWN_INFLUX_BUCKET"], days_of(self._given)
+        influx = self._influx = PrivateInflux(self.state_dir, bucket, days)
         self._exits.callback(influx.close)
         self._environment |= {"SHOWDOWN_INFLUX_URL": influx.url, "SHOWDOWN_INFLUX_TOKEN": influx.token}
         child = self._child(INFLUXD, influx.argv)

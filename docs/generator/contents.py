@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from docs.generator import fields, results, thresholds, variants
+from docs.generator import fields, results, scenarios, thresholds, variants
 
 Block = Callable[[], str]
 
@@ -15,7 +15,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Block]] = {
         "workloads": variants.workloads_table,
         "parameters": variants.parameters_table,
     },
-    "docs/conditions.md": {"condition fields": fields.condition_fields},
+    "docs/conditions.md": {"condition terms": fields.condition_terms, "condition fields": fields.condition_fields},
     "docs/datapaths/index.md": {
         "datapaths": variants.datapaths_in_full,
         "datapath limits": variants.datapath_limits,
@@ -31,5 +31,9 @@ DOCUMENTS: Mapping[str, Mapping[str, Block]] = {
         "reasons": results.reasons_table,
         "exit statuses": results.exit_statuses_table,
         "telemetry losses": results.losses_table,
+    },
+    **{
+        f"docs/scenarios/{name}.md": {f"measured by {name}": partial(scenarios.found_by, name)}
+        for name in ("failover", "filter", "flood", "gateway", "memory", "shape", "tls")
     },
 }

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from docs.generator.blocks import BlockError
-from docs.generator.tables import table
+from docs.generator.tables import code, table
 from domain.campaign import Campaign
 from domain.condition import Condition
+from domain.condition_terms import grouped
 from domain.names import SHAPES
 
 HEAD = ("field", "type", "default", "limits", "meaning")
@@ -25,6 +26,20 @@ def campaign_fields() -> str:
 def condition_fields() -> str:
     """What a condition is made of, as JSON has it."""
     return _fields(Condition, "condition")
+
+
+def condition_terms() -> str:
+    """Every term of a condition; those with the same text in one row."""
+    rows = (
+        (
+            code(one.usage for one in terms),
+            terms[0].text,
+            terms[0].number.range if terms[0].number else "",
+            code(terms[0].needs),
+        )
+        for terms in grouped()
+    )
+    return table(("term", "what it does", "limits", "needs"), rows)
 
 
 def _fields(model: Any, section: str) -> str:

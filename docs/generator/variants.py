@@ -8,6 +8,7 @@ import probes.catalog
 import workers.datapaths
 import workers.workloads
 from docs.generator.tables import code, table
+from domain.condition_terms import LISTED
 from domain.names import FUNCTIONS, LIMIT
 from domain.place import Place
 from domain.registry import discover
@@ -25,23 +26,27 @@ def datapaths() -> tuple[Datapath, ...]:
 
 
 def datapaths_in_short() -> str:
-    """README's table."""
-    rows = [(f"[`{one.name}`](docs/datapaths/{one.name}.md)", one.function, one.summary) for one in datapaths()]
-    return table(("datapath", "function", "what it is"), rows)
+    """README's table: a row for each function."""
+    links = {one: f"[`{one.name}`](docs/datapaths/{one.name}.md)" for one in datapaths()}
+    rows = [(word, ", ".join(link for one, link in links.items() if one.function == function))
+            for function, word in FUNCTIONS.items()]  # fmt: skip
+    return table(("what they do", "datapaths"), [row for row in rows if row[1]])
 
 
 def datapaths_in_full() -> str:
     """The table of docs/datapaths/index.md."""
-    head = ("datapath", "function", "IP versions", "carries", "tracked by conntrack", "needs")
+    head = ("datapath", "function", "what it is", "IP versions", "carries", "tracked by conntrack", "needs")
     return table(head, [_datapath_row(one) for one in datapaths()])
 
 
 def datapath_limits() -> str:
     """What a datapath takes from the block that it is in, and which stages do not apply to it."""
-    head = ("datapath", "offloads that the block does without", "stages that do not apply", "one client only, because")
+    head = ("datapath", "offloads that the block does without", "stages that do not apply", "one client only, because",
+            "conditions that it cannot have")  # fmt: skip
     rows = [
         (_link(one.name), code(sorted(_of(one, "without", "disabled_offloads"))),
-         code(sorted(_of(one, "unseen", "bypassed_stages"))), one.one_client)
+         code(sorted(_of(one, "unseen", "bypassed_stages"))), one.one_client,
+         code(term.usage for term in LISTED if term.field in one.excludes))
         for one in datapaths()
     ]  # fmt: skip
     return table(head, [row for row in rows if any(row[1:])])
@@ -87,7 +92,7 @@ def _workloads() -> Iterable[Workload]:
 def _datapath_row(one: Datapath) -> tuple[str, ...]:
     versions = ", ".join(str(version) for version in sorted(one.ip_versions))
     carries = ", ".join(sorted(one.protocols))
-    return _link(one.name), one.function, versions, carries, one.tracking.value, code(one.requires)
+    return _link(one.name), one.function, one.summary, versions, carries, one.tracking.value, code(one.requires)
 
 
 def _probe_row(one: Any) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The files of a spool: their names, and what a reader beside the worker sees in them."""
 
+import contextlib
 import logging
 import os
 import re
@@ -31,6 +32,15 @@ def spool_content(directory: Path) -> tuple[int, int, float | None]:
         points += sum(record.points for record in waiting)
         oldest_ns = min([record.time_ns for record in waiting] + ([oldest_ns] if oldest_ns else []), default=0)
     return points, size, oldest_ns / 1e9 if oldest_ns else None
+
+
+def spool_size(directory: Path) -> int:
+    """The bytes of a spool that another process may be using. It reads no segment."""
+    size = 0
+    for _, path in segment_files(directory):
+        with contextlib.suppress(OSError):  # delivered since
+            size += path.stat().st_size
+    return size
 
 
 def broken_files(directory: Path) -> list[str]:

@@ -20,6 +20,7 @@ from domain.campaign import Campaign, Cell, read_campaign
 from domain.metric import Metric
 from domain.registry import discover
 from tests.bench.truth.blocks import HOST, SEED, Measured, attempts_of, context
+from tests.orderly import ends_in_order
 from workers.datapaths.base import Datapath
 
 PAIR = ("tproxy", "ebpf_sk_assign")
@@ -87,4 +88,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main(sys.argv[1:]))

@@ -27,6 +27,7 @@ from domain.focus import added_levels
 from domain.metric import Metric
 from domain.planning import Showable
 from tests import ROOT
+from tests.orderly import ends_in_order
 from tests.simulated import FUNCTIONS
 
 REFERENCE = ROOT / "deploy" / "campaigns" / "showdown.toml"
@@ -102,7 +103,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     for slices in (1, 2, 3, 4):
         campaign = reference(slices)
-        one, level = found(campaign, 0.05, 0.05), campaign.levels[added_levels(campaign)[0]]
+        one, level = found(campaign, 0.05, 0.05), added_levels(campaign)[0]
         spreads = ", ".join(
             f"{100 * needed(campaign, share):.1f} % (share {share:g} between blocks)" for share in (0, 0.5, 1)
         )
@@ -115,4 +116,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main(sys.argv[1:]))

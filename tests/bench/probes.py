@@ -27,6 +27,7 @@ from tests.bench.overhead import Cost, Slices, cost_of, table
 from tests.bench.plans import closed, opened
 from tests.bench.published import with_text
 from tests.bench.stage import Measured, labs, run
+from tests.orderly import ends_in_order
 from workers.lab.lab import Lab
 
 CONNECTIONS = 64
@@ -87,8 +88,13 @@ def ratios(text: str, slices: Slices) -> tuple[Ratio, Ratio]:
     return rate, cpu
 
 
-def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, Any], dict[str, Cost]]:
-    """All measurements; ``pairs`` are those of all probes at saturation, and the others get parts of them."""
+def measure(
+    bench: Bench, names: Sequence[str], pairs: int, most_alone: int | None = None
+) -> tuple[dict[str, Any], dict[str, Cost]]:
+    """All measurements; ``pairs`` are those of all probes at saturation, and the others get parts of them.
+
+    ``most_alone`` limits the probes that are measured alone.
+    """
     heading(f"Saturated: closed({CONNECTIONS}) on direct, slices of {bench.slice_s:g} s, watched ÷ alone")
     everything = bench.pairs(names, pairs)
     all_rate, all_cpu = ratios(f"all {len(names)} probes", everything)
@@ -100,7 +106,7 @@ def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, A
     heading("Each probe alone, saturated")
     # A probe of a stage that direct lacks is not attached.
     applying = [name for name in names if bench.catalog[name].applies(bench.lab.view())]
-    alone = {name: ratios(name, bench.pairs([name], max(2, pairs // 30))) for name in applying}
+    alone = {name: ratios(name, bench.pairs([name], max(2, pairs // 30))) for name in applying[:most_alone]}
     heading("Per event, attached all the time at saturation")
     costs = {name: bench.per_event(name, bench.slice_s * 3) for name in names}
     print(table(costs), flush=True)
@@ -160,7 +166,7 @@ def main(arguments: list[str]) -> int:
         bench = Bench(running_labs["direct"], catalog, 0.1 if options.quick else WATCHED_SLICE_S)
         bench.slice(watched=False)
         try:
-            found, costs = measure(bench, sorted(catalog), 2 if options.quick else 150)
+            found, costs = measure(bench, sorted(catalog), *((2, 2) if options.quick else (150,)))
         finally:
             bench.session.close()
     print(f"\n{summary(found)}\nThe goal is {GOAL:.0%}: {'met' if found['goal_met'] else 'NOT MET'}")
@@ -172,4 +178,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main(sys.argv[1:]))

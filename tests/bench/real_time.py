@@ -18,6 +18,7 @@ from tests.bench.figures import Findings, heading, paired
 from tests.bench.plans import OWN
 from tests.bench.published import with_text
 from tests.bench.stage import GENERATORS, BenchError, labs, target
+from tests.orderly import ends_in_order
 from workers.lab.lab import Lab
 from workers.traffic.base import GeneratorPlan, Schedule, TargetTraffic
 
@@ -136,4 +137,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main(sys.argv[1:]))

@@ -24,6 +24,7 @@ from domain.histogram import LatencyHistogram
 from domain.jobs import HostCapabilities, Variant
 from domain.place import Place
 from tests.bench.scale_server import HOST, served
+from tests.orderly import ends_in_order
 
 WORKLOAD = "http_open"
 LEVELS = 10
@@ -36,14 +37,14 @@ BUSY = (0.90, 0.95)  # of the blocks: from there to there a user asks for the re
 FINGERPRINT = {"kernel": "6.18.2", "cpus": "2", "cpu_model": "a CPU", "boot_id": "1"}
 
 
-def shape(blocks: int, datapaths: int, *, probes: bool) -> dict[str, Any]:
-    """A campaign of so many blocks of so many datapaths, over ten open levels."""
+def shape(blocks: int, datapaths: int, *, probes: bool, copies: int = COPIES, levels: int = LEVELS) -> dict[str, Any]:
+    """A campaign of so many blocks of so many datapaths, over open levels."""
     return {
         "name": "largest",
-        "datapaths": [f"dp{place // COPIES}" for place in range(datapaths)],
+        "datapaths": [f"dp{place // copies}" for place in range(datapaths)],
         "workloads": [WORKLOAD],
-        "levels": {f"l{level}": f"open({1000 * (level + 1)})" for level in range(LEVELS)},
-        "blocks": blocks // LEVELS,
+        "levels": {f"l{level}": f"open({1000 * (level + 1)})" for level in range(levels)},
+        "blocks": blocks // levels,
         "slices": 1,
         "slice_s": 0.5,
         "open_slice_s": 1.0,
@@ -53,9 +54,9 @@ def shape(blocks: int, datapaths: int, *, probes: bool) -> dict[str, Any]:
     }
 
 
-def a_host(datapaths: int) -> HostCapabilities:
+def a_host(datapaths: int, copies: int = COPIES) -> HostCapabilities:
     """A host that can run it."""
-    names = dict.fromkeys(f"dp{place // COPIES}" for place in range(datapaths))
+    names = dict.fromkeys(f"dp{place // copies}" for place in range(datapaths))
     stages = tuple(Variant(name=name, stage=name, place=place) for name, place in STAGES.items())
     return HostCapabilities(
         host=HOST,
@@ -116,12 +117,23 @@ class Coordinator(Protocol):
 class Filling:
     """A campaign whose blocks are reported one after the other."""
 
-    def __init__(self, coordinator: Coordinator, blocks: int, datapaths: int, *, probes: bool, invalid: bool) -> None:
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        blocks: int,
+        datapaths: int,
+        *,
+        probes: bool,
+        invalid: bool,
+        copies: int = COPIES,
+        levels: int = LEVELS,
+    ) -> None:
         self._coordinator, self._probes, self._invalid = coordinator, probes, invalid
         self._rng, self._recorded = np.random.default_rng(7), dict[tuple[str, int], bytes]()
         self.took: dict[str, list[float]] = {"report": [], "progress": []}
-        coordinator.ask("PUT", f"worker/hosts/{HOST}", a_host(datapaths).model_dump(mode="json"))
-        self.campaign = json.loads(coordinator.ask("POST", "campaigns", shape(blocks, datapaths, probes=probes)))["id"]
+        coordinator.ask("PUT", f"worker/hosts/{HOST}", a_host(datapaths, copies).model_dump(mode="json"))
+        wanted = shape(blocks, datapaths, probes=probes, copies=copies, levels=levels)
+        self.campaign = json.loads(coordinator.ask("POST", "campaigns", wanted))["id"]
 
     def run(self, numbers: Iterable[int]) -> None:
         """Blocks as a worker runs them."""
@@ -266,4 +278,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     main()

@@ -16,7 +16,8 @@ import httpx
 from apiflask import APIFlask
 
 from coordinator.app import create_app
-from coordinator.config import load_settings
+from coordinator.cli import ALLOCATOR, CONNECTIONS
+from coordinator.config import Settings, load_settings
 from coordinator.store.database import Store
 from coordinator.store.enrolments import enrol
 from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
@@ -36,9 +37,8 @@ def serve_app() -> APIFlask:
 class Served:
     """The coordinator on one state directory, and its callers: a user, and the worker of one host."""
 
-    def __init__(self, directory: Path, address: tuple[str, int], parent: int) -> None:
-        self.directory, self._parent = directory, parent
-        settings = load_settings({"SHOWDOWN_STATE_DIR": str(directory)})
+    def __init__(self, settings: Settings, address: tuple[str, int], parent: int) -> None:
+        self.settings, self.address, self._parent = settings, address, parent
         self._token, self._host_token = settings.token, token_of(secrets.token_bytes(RANDOM_BYTES))
         self._base = f"http://{address[0]}:{address[1]}/api/v1"
         self._client = httpx.Client(timeout=PATIENCE_S, trust_env=False)
@@ -75,8 +75,15 @@ class Served:
 
     def peak_mb(self) -> int:
         """The most memory that it had resident so far."""
+        return self._status_mb("VmHWM:")
+
+    def now_mb(self) -> int:
+        """The memory that it has resident now."""
+        return self._status_mb("VmRSS:")
+
+    def _status_mb(self, name: str) -> int:
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) >> 10
+        return next(int(line.split()[1]) for line in lines if line.startswith(name)) >> 10
 
     def close(self) -> None:
         """Close the connections."""
@@ -84,23 +91,30 @@ class Served:
 
 
 @contextmanager
-def served(directory: Path) -> Iterator[Served]:
-    """A started coordinator; its database is made if there is none."""
-    settings = load_settings({"SHOWDOWN_STATE_DIR": str(directory)})
+def served(
+    directory: Path, database_url: str = "", *, app: str = "tests.bench.scale_server:serve_app()", **more: str
+) -> Iterator[Served]:
+    """A started coordinator; its database is made if there is none. ``more`` is added to its environment."""
+    environ = {
+        "SHOWDOWN_STATE_DIR": str(directory),
+        **({"SHOWDOWN_DATABASE_URL": database_url} if database_url else {}),
+    }
+    settings = load_settings(environ)
     store = Store(settings.database_url)
     store.migrate()
     store.close()
-    environment = own_environment() | {"SHOWDOWN_STATE_DIR": str(directory)}
+    environment = own_environment() | ALLOCATOR | environ | more
     with socket.create_server(("127.0.0.1", 0)) as listener:
         argv = ["--worker-class", "coordinator.server.worker.DeadlineWorker", "--threads", str(THREADS)]
         argv += ["--bind", f"fd://{listener.fileno()}", "--workers", "1", "--no-control-socket", "--no-sendfile"]
         argv += ["--keep-alive", "75", "--timeout", "600", "--log-level", "warning"]
-        argv = [sys.executable, "-m", "gunicorn", *argv, "tests.bench.scale_server:serve_app()"]
+        argv += ["--worker-connections", str(CONNECTIONS)]
+        argv = [sys.executable, "-m", "gunicorn", *argv, app]
         server = subprocess.Popen(argv, env=environment, pass_fds=[listener.fileno()], cwd=Path(__file__).parents[2])
         try:
             address = listener.getsockname()
             _await(address, server)
-            found = Served(directory, address, server.pid)
+            found = Served(settings, address, server.pid)
             yield found
             found.close()
         finally:

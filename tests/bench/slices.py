@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from tests.bench.figures import Findings, Precision, heading, precision
 from tests.bench.plans import closed
 from tests.bench.stage import GENERATORS, BenchError, labs, target
+from tests.orderly import ends_in_order
 from workers.lab.lab import Lab
 from workers.traffic.base import Schedule, TargetTraffic
 
@@ -86,4 +87,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main(sys.argv[1:]))

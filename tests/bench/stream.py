@@ -29,6 +29,7 @@ from probes.stream.influx import InfluxSink
 from probes.stream.spool import Spool
 from probes.stream.stream import Stream
 from tests.bench.figures import Findings, heading, paired
+from tests.orderly import ends_in_order
 from tests.servers import private_influxd
 
 BATCH_POINTS = 5_000
@@ -121,4 +122,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
 """``make bench-traffic``: our generator compared with wrk and h2load, in labs, interleaved, as ratios.
 
-It takes under five minutes on two CPUs. The last line is one JSON object. ``--quick`` makes every part tiny, as a smoke
+It takes about five minutes on two CPUs. The last line is one JSON object. ``--quick`` makes every part tiny, as a smoke
 test without meaningful figures. Other load on the host spoils it; each part says what it needs.
 """
 
@@ -13,8 +13,10 @@ from domain.histogram import LatencyHistogram
 from tests.bench.agreement import DATAPATHS, agreement
 from tests.bench.figures import Findings, heading, paired, ratio_to, share_below
 from tests.bench.honesty import FREEZES, Freeze, honesty
+from tests.bench.http2 import http2
 from tests.bench.plans import closed, opened
 from tests.bench.stage import Measured, labs, one_cpu, run
+from tests.orderly import ends_in_order
 from workers.lab.lab import Lab
 
 CONNECTIONS = 64
@@ -82,6 +84,7 @@ def main(arguments: list[str]) -> int:
         lab = running_labs["direct"]
         capacity = speed(findings, lab, 2 if quick else 15, 0.2 if quick else 1.0)
         schedule(findings, lab, capacity, 2 if quick else 5, 0.2 if quick else 1.5)
+    http2(findings, 2 if quick else 12, 0.2 if quick else 1.5)
     honesty(findings, (Freeze(100, 500),) if quick else FREEZES, 2 if quick else 4)
     agreement(findings, ("direct", "tproxy") if quick else DATAPATHS, 2 if quick else 10, 0.2 if quick else 0.6)
     print()
@@ -90,4 +93,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main(sys.argv[1:]))

@@ -17,6 +17,7 @@ from coordinator.analysis.power import PlannedDesign, showable
 from domain.campaign import Campaign
 from domain.metric import Metric
 from domain.report import Family
+from tests.orderly import ends_in_order
 from tests.simulated import ALL_NOISES, FUNCTIONS, SPREADS, Spreads, a_campaign, report_of, words
 from tests.simulated_looks import past_noises, run
 
@@ -120,4 +121,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     main()

@@ -4,10 +4,12 @@ import importlib.util
 
 import pytest
 
+from domain.names import LIMIT
 from domain.trial import Reason
 from tests.kernel.datapaths.declared import FACTS, FAULTS, module_of
 from tests.kernel.datapaths.faults import (
     BY_PROXY,
+    DATAGRAMS_UNSTEERED,
     MAP_EMPTIED,
     MAP_EMPTIED_CHURN,
     PART_GONE,
@@ -18,7 +20,7 @@ from tests.kernel.datapaths.faults import (
 )
 from tests.variants import DATAPATHS
 
-PROXIES = {"program.haproxy", "program.showdown-relay"}
+PROXIES = {"program.haproxy", "program.showdown-relay", "nginx.stream"}
 EVERY = pytest.mark.parametrize("name", DATAPATHS)
 
 
@@ -51,6 +53,13 @@ def test_all_but_a_proxy_can_be_removed_too(name: str) -> None:
 @EVERY
 def test_a_map_can_be_emptied(name: str) -> None:
     assert bool({MAP_EMPTIED, MAP_EMPTIED_CHURN} & set(FAULTS[name])) == ("bcc" in DATAPATHS[name].requires)
+
+
+@EVERY
+def test_what_carries_datagrams_is_broken_while_it_does(name: str) -> None:
+    """All but the routed path, beside which the others are broken."""
+    carries = "udp" in DATAPATHS[name].protocols and DATAPATHS[name].role != LIMIT
+    assert (DATAGRAMS_UNSTEERED in FAULTS[name]) == carries
 
 
 @EVERY

@@ -28,7 +28,8 @@ EVERY = pytest.mark.parametrize("workload", WORKLOADS.values(), ids=lambda w: w.
 def test_the_promised_workloads_are_discovered() -> None:
     promised = {"http_keepalive", "http_churn", "bulk_download", "bulk_upload", "tcp_rr", "udp_rr", "stream"}
     assert promised <= set(OWN)
-    assert {"https_keepalive", "h2", "http_keepalive_wrk"} <= set(WORKLOADS)
+    assert {"https_keepalive", "https_churn", "h2"} <= set(OWN)
+    assert {"https_keepalive_h2load", "h2_h2load", "http_keepalive_wrk"} <= set(WORKLOADS)
 
 
 @EVERY
@@ -57,8 +58,6 @@ def test_it_plans_the_kinds_of_level_that_it_names_and_refuses_others(workload: 
 def test_it_names_the_programs_that_the_host_lacks(workload: Workload) -> None:
     programs = {f"program.{workload.origin}"}
     programs.add(f"program.{workload.plan(ClosedLoad(connections=5)).generator}")
-    if workload.service in ("https", "h2"):
-        programs.add("program.openssl")
     absent = tuple(Feature(name=name, present=False, reason="Because.") for name in programs)
     assert len(workload.unmet_requirements(HostCapabilities(host="h", features=absent))) == len(programs)
     present = tuple(Feature(name=name, present=True) for name in programs)
@@ -108,9 +107,11 @@ def test_arrivals_that_the_generator_does_not_offer_are_refused(name: str) -> No
 
 @pytest.mark.parametrize("name", OWN)
 def test_a_level_limits_the_requests_in_flight(name: str) -> None:
-    usual = WORKLOADS[name].plan(OpenLoad(rate_per_s=100)).connections
+    streams = 8 if name == "h2" else 1  # the default of its parameter
+    usual = WORKLOADS[name].plan(OpenLoad(rate_per_s=100)).connections * streams
     assert usual in (16, 512)
-    assert WORKLOADS[name].plan(OpenLoad(rate_per_s=100, in_flight=77)).connections == 77
+    limited = WORKLOADS[name].plan(OpenLoad(rate_per_s=100, in_flight=77)).connections
+    assert (limited - 1) * streams < 77 <= limited * streams
 
 
 @EVERY
@@ -124,7 +125,8 @@ def test_its_parameters_have_units_and_limits_and_an_effect(workload: Workload) 
         assert one.summary.endswith(".")
         assert one.unit
         plans = [workload.plan(level, {one.name: value}) for value in (one.minimum, one.maximum)]
-        assert len({(plan.options, plan.answer) for plan in [*plans, usual]}) >= 2
+        differing = {(p.options, p.answer, p.sources, p.event, p.idle_connections) for p in [*plans, usual]}
+        assert len(differing) >= 2
         assert plans[0] != plans[1]
         for wrong in (one.minimum - 1, one.maximum + 1):
             with pytest.raises(InvalidInput, match=rf"parameters\.{workload.name}\.{one.name}: .* out of range"):
@@ -140,8 +142,11 @@ def test_the_defaults_have_not_changed() -> None:
         "bulk_download": ("--body-bytes", "1048576"),
         "bulk_upload": ("--body-bytes", "1048576"),
         "tcp_rr": ("--body-bytes", "64"),
-        "udp_rr": ("--body-bytes", "64"),
+        "udp_rr": ("--body-bytes", "64", "--datagrams", "1"),
         "stream": ("--tokens", "16", "--token-bytes", "32", "--cadence-us", "5000"),
+        "https_keepalive": ("--resume-percent", "0"),
+        "https_churn": ("--resume-percent", "0"),
+        "h2": ("--streams", "8", "--resume-percent", "0"),
     }
     options = {name: WORKLOADS[name].plan(ClosedLoad(connections=5)).options[2:] for name in expected}
     assert options == expected

@@ -1,14 +1,11 @@
 """The whole stack, started once for the tests that only use it."""
 
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +15,7 @@ from deploy.cli.client import ENDED, Coordinator
 from deploy.stack.stack import SHOWDOWN, PrivateStack
 from domain.environment import PYTHON_OPTIONS
 from tests.e2e import tolerant
+from tests.leftovers import OWN
 from tests.servers import own_environment
 
 CHROMIUM = os.environ.get("SHOWDOWN_CHROMIUM", "/usr/bin/chromium")
@@ -37,9 +35,12 @@ ARGUMENTS = [
 expect.set_options(timeout=30_000)  # a busy machine draws slowly
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests; each opens its own context."""
+    """One browser for the tests of a file; each opens its own context.
+
+    While it is open, this thread has an event loop that runs, and other tests need one of their own.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -71,19 +72,21 @@ class Running:
         return campaign_id
 
 
+METRICS = "metrics.sock"
+"""Where the worker of a stack serves its metrics, in the directory of its state."""
+
+
 @contextmanager
 def running_stack(showdown: Sequence[str]) -> Iterator[Running]:
     """A separate stack, in which ``showdown`` is the command line."""
     # pytest's directories are too long for a unix socket's path.
-    directory = Path(tempfile.mkdtemp(prefix="showdown-test-"))
-    try:
+    with OWN.directory("showdown-test-") as directory:
+        environment = own_environment() | {"SHOWDOWN_WORKER_METRICS": str(directory / METRICS)}
         with (
-            PrivateStack(directory, own_environment(), showdown=showdown) as stack,
+            PrivateStack(directory, environment, showdown=showdown) as stack,
             Coordinator(stack.url, stack.token) as coordinator,
         ):
             yield Running(stack, coordinator)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

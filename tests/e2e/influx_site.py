@@ -31,6 +31,12 @@ SLICES = 20
 STAGES = (("forward", ""), ("run_queue", "origin"), ("run_queue", "proxy"))
 SLICE_S = 0.2
 RATE = {"direct": 110_000.0, "tproxy": 60_000.0}
+SERIES = {
+    "name": "rate_mbit", "title": "rate of all clients", "unit": "Mbit/s",
+    "at_s": [0.1, 0.2, 0.3, 0.4, 2.1, 2.2, 2.3, 2.4],
+    "values": [400.0, 390.0, 401.0, 399.5, 400.0, 405.0, 398.0, 400.0],
+}  # fmt: skip
+"""What a workload may declare: two slices with a pause between them."""
 
 
 def histogram(*values_ns: int) -> StageHistogram:
@@ -84,6 +90,8 @@ class Site:
         account = self.stream.take_account()
         assert account.delivered == account.produced
         measured = watched(result("h1", block["datapaths"], workload=block["workload"], level=block["level"]))
+        for one in measured["trials"]:
+            one["series"] = [SERIES]
         report = self.coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": measured})
         assert report.status_code == 204, report.text
 

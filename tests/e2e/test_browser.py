@@ -92,6 +92,18 @@ def test_the_form_names_the_field_that_is_wrong_and_keeps_the_rest(tab: Tab) -> 
     assert [c for c in tab.complaints if "422" not in c] == []
 
 
+def test_a_preset_is_submitted_with_few_tab_stops(tab: Tab) -> None:
+    page = tab.page
+    page.goto("/campaigns/new?preset=quick")
+    submit = page.get_by_role("button", name="Submit the campaign")
+    page.locator("body").focus()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if submit.evaluate("button => button === document.activeElement"):
+            return
+    pytest.fail("40 tab stops do not reach the button")
+
+
 def test_no_way_through_the_browser_loses_what_was_typed(tab: Tab, stack: PrivateStack) -> None:
     page = tab.page
     page.get_by_label("Name", exact=True).fill("typed")
@@ -172,7 +184,9 @@ def check_tabs(page: Page, report: dict[str, Any]) -> None:
     expected = first["sentence"] if first["pairs"] >= 5 else "a verdict needs 5"  # host noise may leave too few pairs
     expect(page.locator("#results")).to_contain_text(expected)
     assert first["sentence"].startswith("ebpf_redirect ")
-    expect(page.locator("#results table.showdown td").first).to_contain_text(f"{valid} valid")
+    invalid = report["results"][0]["invalid_trials"]
+    shown = f"{valid} valid, {invalid} invalid" if invalid else "req/s"
+    expect(page.locator("#results table.showdown td").first).to_contain_text(shown)
 
 
 def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None:
@@ -203,6 +217,24 @@ def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None
     check_polling_has_stopped(page)
     check_tabs(page, report)
     assert tab.complaints == []
+
+
+def test_a_link_opens_a_campaign_in_another_browser_without_a_token(chromium: Browser, tab: Tab) -> None:
+    page = tab.page
+    page.goto("/campaigns")
+    page.get_by_role("link", name="from-chromium").first.click()
+    page.get_by_role("link", name="Share", exact=True).click()
+    page.get_by_role("button", name="Create a link").click()
+    link = page.locator("[role=status] pre").inner_text()
+    context = chromium.new_context()
+    visitor = Tab(context.new_page())
+    visitor.page.goto(link)
+    expect(visitor.page.get_by_role("heading", name=re.compile("from-chromium"))).to_be_visible()
+    expect(visitor.page.get_by_role("link", name="Verdicts", exact=True)).to_be_visible()
+    assert "sds_" not in visitor.page.url
+    assert visitor.page.locator("main form").count() == 0
+    context.close()
+    assert visitor.complaints == tab.complaints == []
 
 
 def test_kernel_latency_of_a_trial_is_drawn_from_influxdb(tab: Tab) -> None:

@@ -5,9 +5,7 @@ import io
 import json
 import os
 import re
-import shutil
 import signal
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -21,13 +19,15 @@ from deploy.cli.client import Coordinator
 from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
 from domain.trial import TRANSIENT_REASONS
+from tests import confinement
 from tests.audit import unaccounted
 from tests.e2e.conftest import TOLERANT, Running
 from tests.grafana import rows, substituted, templates
 from tests.host_noise import windows
+from tests.leftovers import OWN
 from tests.servers import own_environment
 from workers.lab import netns
-from workers.runner.runner import lab_tag
+from workers.lab.spec import lab_tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
@@ -157,6 +157,7 @@ MAYBE_EMPTY = {
     "showdown: Requests that waited for a connection, by trial A",
     "showdown: Ratio to the reference: $metric A",
     "showdown: annotation Invalid trials",
+    *("showdown: $figure A", "showdown: variable figure"),  # nothing in this campaign declares figures
     "showdown-hosts: Packets dropped by reason A",
 }
 
@@ -169,7 +170,7 @@ def test_every_query_of_the_dashboards_finds_rows(running: Running, short: str) 
     while not rows(url, "showdown", ended):  # the last to come
         assert time.monotonic() < deadline, "the verdicts were not announced"
         time.sleep(0.2)
-    variables = ("host", "datapath", "against", "workload", "level", "stage", "role", "metric", "work")
+    variables = ("host", "datapath", "against", "workload", "level", "stage", "role", "metric", "work", "figure")
     values = {"campaign": short} | dict.fromkeys(variables, ".*")
     found = {
         name: rows(url, "showdown", substituted(query, values))
@@ -220,25 +221,22 @@ def orphaned(running: Running) -> str:
 
 
 def test_a_campaign_finishes_without_influxdb_and_says_what_is_missing(orphaned: str) -> None:
-    directory = Path(tempfile.mkdtemp(prefix="showdown-influx-"))
     nobody = {"SHOWDOWN_INFLUX_URL": "http://127.0.0.1:9", "SHOWDOWN_INFLUX_TOKEN": "showdown:x"}
-    try:
-        with (
-            PrivateStack(directory, own_environment() | nobody, showdown=TOLERANT) as stack,
-            Coordinator(stack.url, stack.token) as coordinator,
-        ):
-            alone = Running(stack, coordinator)
-            campaign_id = alone.run(SHORT.replace(json.dumps(DATAPATHS), '["direct", "tproxy"]'))
-            assert coordinator.campaign(campaign_id)["state"] == "complete"
-            telemetry = coordinator.report(campaign_id).telemetry
-            assert telemetry.spooled > 0, "it waits on the host's disk"
-            assert (telemetry.lost, telemetry.delivered, unaccounted(telemetry)) == (0, 0, 0)
-            assert "cannot be reached" in telemetry.missing
-            trial = trials_of(alone, campaign_id)[0]
-            with pytest.raises(httpx.HTTPStatusError, match="503"):
-                get(alone, f"trials/{trial['id']}/kernel-latency")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with (
+        OWN.directory("showdown-influx-") as directory,
+        PrivateStack(directory, own_environment() | nobody, showdown=TOLERANT) as stack,
+        Coordinator(stack.url, stack.token) as coordinator,
+    ):
+        alone = Running(stack, coordinator)
+        campaign_id = alone.run(SHORT.replace(json.dumps(DATAPATHS), '["direct", "tproxy"]'))
+        assert coordinator.campaign(campaign_id)["state"] == "complete"
+        telemetry = coordinator.report(campaign_id).telemetry
+        assert telemetry.spooled > 0, "it waits on the host's disk"
+        assert (telemetry.lost, telemetry.delivered, unaccounted(telemetry)) == (0, 0, 0)
+        assert "cannot be reached" in telemetry.missing
+        trial = trials_of(alone, campaign_id)[0]
+        with pytest.raises(httpx.HTTPStatusError, match="503"):
+            get(alone, f"trials/{trial['id']}/kernel-latency")
 
 
 def test_a_worker_killed_mid_block_still_ends_in_a_complete_campaign(running: Running, orphaned: str) -> None:
@@ -268,8 +266,13 @@ def test_a_search_for_a_capacity_runs_its_chain(strict: Running) -> None:
         rate = int(trial["load"].rpartition(": ")[2][:-2].replace(",", ""))
         asked.setdefault(trial["datapath"], []).append(rate)
         if trial["validity"]["valid"]:
-            # Arrivals are Poisson: over two slices of 1 s their count varies by its square root.
-            assert trial["requests_per_s"] == pytest.approx(rate, rel=0.02 + 4 / (2 * rate) ** 0.5)
+            # Arrivals are Poisson: over the trial's slices their count varies by its square root.
+            due_per_s = trial["due"] / trial["duration_s"]
+            assert due_per_s == pytest.approx(rate, rel=0.02 + 4 / (rate * trial["duration_s"]) ** 0.5)
+            # What was under way at a slice's end was not delivered in it: one latency's worth of requests.
+            pending = sum(part["pending_middle"] for part in trial["slices"] if not part["probed"])
+            assert trial["delivered"] >= 0.98 * trial["due"] - 2 * pending - 4 * trial["due"] ** 0.5
+            assert trial["requests_per_s"] == pytest.approx(trial["delivered"] / trial["duration_s"], rel=0.01)
     for rates in asked.values():
         assert 2 < len(set(rates)) <= 5  # the next rate follows from what the one before gave
     results = get(strict, f"campaigns/{campaign_id}/results").json()["results"]
@@ -283,3 +286,11 @@ def test_a_search_for_a_capacity_runs_its_chain(strict: Running) -> None:
             # Bounds follow from all trials together, so there need not be one beyond each.
             assert 0 <= found["met"] <= found["met_of"]
             assert 0 <= found["missed"] <= found["missed_of"]
+
+
+@pytest.mark.skipif(not confinement.is_possible(), reason="systemd-analyze or libseccomp is not installed")
+def test_this_stack_is_confined_as_its_systemd_units_confine_it(running: Running) -> None:
+    for name in ("coordinator", "ticker", "worker"):
+        status = Path(f"/proc/{running.stack.pids[name]}/status").read_text()
+        assert "\nNoNewPrivs:\t1\n" in status
+        assert "\nSeccomp:\t2\n" in status

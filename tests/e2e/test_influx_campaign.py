@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from probes.stream.stream import Stream
 from tests.e2e.influx_site import RATE, SLICE_S, SLICES, Site, ask, opened, painted, served
@@ -71,6 +71,32 @@ def test_kernel_latency_of_a_campaign_as_written(site: Site, ended: str) -> None
     assert ask(site, f"{ended}/kernel-latency?stage=forward&role=proxy")["series"] == []
 
 
+def choose_a_part(page: Page, panel: str) -> None:
+    """Drag over the first chart, then show the whole range again; and do the same by keyboard."""
+    zoom, plot = page.locator(f"{panel} [data-zoom]"), page.locator(f"{panel} .u-over").first
+    chart = page.locator(f"{panel} .u-wrap").first
+    start, whole = zoom.get_by_label("From", exact=True), zoom.get_by_role("button", name="Whole range")
+    expect(whole).to_be_disabled()
+    plot.scroll_into_view_if_needed()
+    box, before = plot.bounding_box(), chart.screenshot()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 60, steps=4)
+    page.mouse.up()
+    expect(start).to_have_value("250")
+    expect(zoom.get_by_label("Until", exact=True)).to_have_value("750")
+    expect(zoom.locator("[data-zoom-words]")).to_have_text(re.compile(r"^[\d:.]+( s)? to [\d:.]+( s)?$"))
+    assert chart.screenshot() != before
+    whole.click()
+    expect(start).to_have_value("0")
+    start.press("ArrowRight")
+    expect(start).to_have_value("10")
+    expect(start).to_have_attribute("aria-valuetext", re.compile(r"^[\d:.]+( s)?$"))
+    plot.dblclick()
+    expect(whole).to_be_disabled()
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (380, True)])
 def test_a_campaign_that_has_ended_shows_its_charts(
     chromium: Browser, site: Site, ended: str, width: int, dark: bool
@@ -82,16 +108,18 @@ def test_a_campaign_that_has_ended_shows_its_charts(
         expect(traffic.locator("tbody tr").nth(1)).to_contain_text(re.compile(r"(59\.\d|60\.0) k to 6[01]\.\d k"))
         expect(page.get_by_role("img", name="Traffic over time: requests/s")).to_be_visible()
         assert min(painted(page, "#traffic")) > 1000
+        choose_a_part(page, "#traffic")
         page.get_by_role("link", name="Why", exact=True).click()
         expect(stages.locator(".uplot canvas")).to_have_count(2)
         expect(stages.locator("[data-stage-words]").first).to_contain_text("400 durations")
         assert min(painted(page, "#kernel-latency")) > 5000
+        choose_a_part(page, "#kernel-latency")
         stages.get_by_label("Stage", exact=True).select_option(label="run queue, proxy")
         expect(stages.locator("[data-stage-words]").first).to_contain_text("does not apply, or no probe watched it")
         expect(stages.locator(".uplot canvas")).to_have_count(1)
         expect(page.locator("#why")).to_be_visible()
         asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: asked.append(request.url) if "/trouble" not in request.url else None)
         page.wait_for_timeout(2_000)
         assert asked == []
 
@@ -148,6 +176,8 @@ def test_a_trial_shows_its_stages_its_time_and_its_stacks(
         expect(panel.locator("figcaption").first).to_have_text("run queue, proxy")
         expect(panel.locator(".u-legend").last).to_contain_text("origin")
         assert min(painted(page, "#kernel-latency")) > 3000
+        assert min(painted(page, "[data-series]")) > 1000
+        choose_a_part(page, "[data-series]")
         frame = page.locator("[data-flame-graph] g[data-row='1']").first
         frame.click()
         expect(page.locator("[data-flame-graph] g[data-row='0']")).to_have_css("opacity", "0.5")

@@ -13,6 +13,8 @@ import httpx
 import pytest
 import redis
 
+from deploy.stack.influx import DAYS
+from tests.e2e.conftest import METRICS
 from tests.servers import own_environment
 from workers.lab.cleanup import REGISTER_DIR
 
@@ -112,6 +114,9 @@ def test_everything_is_up_and_private(running):
     login = tuple(stack.environment["SHOWDOWN_INFLUX_TOKEN"].split(":"))
     databases = httpx.get(f"{influx}/query", params={"q": "SHOW DATABASES"}, auth=login, trust_env=False).text
     assert '["showdown"]' in databases
+    limit = {"q": 'SHOW RETENTION POLICIES ON "showdown"'}
+    policies = httpx.get(f"{influx}/query", params=limit, auth=login, trust_env=False).json()["results"][0]["series"]
+    assert [row[:3] for row in policies[0]["values"]] == [["autogen", f"{24 * DAYS}h0m0s", "168h0m0s"]]
     assert len([pid for _, pid in listening(everything) if pid == pids["influxd"]]) == 1, "no port for backups"
     wait_until(lambda: httpx.get(f"{stack.url}/readyz", trust_env=False).status_code == 200)
     assert httpx.get(f"{stack.url}/api/v1/hosts", trust_env=False).status_code == 401
@@ -119,6 +124,21 @@ def test_everything_is_up_and_private(running):
     (host,) = httpx.get(f"{stack.url}/api/v1/hosts", headers=bearer, trust_env=False).json()["hosts"]
     assert host["online"]
     stack.watch()
+
+
+def test_the_worker_serves_its_metrics(running):
+    socket = running.stack.state_dir / METRICS
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), trust_env=False) as client:
+
+        def value(name):
+            lines = client.get("http://worker/metrics").text.splitlines()
+            return next((float(line.split()[-1]) for line in lines if line.startswith(f"showdown_worker_{name}")), None)
+
+        assert value("info") == 1
+        assert abs(value("last_sign_of_life_timestamp_seconds") - time.time()) < 600
+        assert value("telemetry_points") is not None, "the process that runs blocks has its counters"
+        wait_until(lambda: value("broker_up") == 1)
+        assert value("queue_depth") == 0
 
 
 def test_a_killed_worker_comes_back(running):

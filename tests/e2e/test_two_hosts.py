@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ from deploy.stack.servers import unused_port
 from deploy.stack.stack import PrivateStack
 from tests.e2e.conftest import TOLERANT, Running
 from tests.e2e.test_campaign import trials_of
+from tests.leftovers import OWN, Kind
 from tests.servers import own_environment
 from workers.lab import netns
 
@@ -41,22 +40,23 @@ low = "closed(4)"
 @pytest.fixture
 def other_host() -> Iterator[str]:
     """A namespace that is connected with this one by a veth pair, and with nothing else."""
-    name, near, far = f"sdtest-{os.getpid()}", f"sdt{os.getpid() % 100000}a", f"sdt{os.getpid() % 100000}b"
-    netns.create(name)
-    try:
-        for argv in (
-            ["ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns", name],
-            ["ip", "addr", "add", f"{HERE}/30", "dev", near],
-            ["ip", "link", "set", near, "up"],
-            ["ip", "-n", name, "addr", "add", f"{THERE}/30", "dev", far],
-            ["ip", "-n", name, "link", "set", far, "up"],
-            ["ip", "-n", name, "link", "set", "lo", "up"],
-        ):
-            subprocess.run(argv, check=True)
-        yield name
-    finally:
-        subprocess.run(["ip", "link", "del", near], check=False)
-        netns.remove(name)
+    name, near, far = f"sdtest-{os.getpid()}", f"sdt{os.getpid()}a", f"sdt{os.getpid()}b"
+    with OWN.noted(Kind.NAMESPACE, name), OWN.noted(Kind.DEVICE, near):
+        netns.create(name)
+        try:
+            for argv in (
+                ["ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns", name],
+                ["ip", "addr", "add", f"{HERE}/30", "dev", near],
+                ["ip", "link", "set", near, "up"],
+                ["ip", "-n", name, "addr", "add", f"{THERE}/30", "dev", far],
+                ["ip", "-n", name, "link", "set", far, "up"],
+                ["ip", "-n", name, "link", "set", "lo", "up"],
+            ):
+                subprocess.run(argv, check=True)
+            yield name
+        finally:
+            subprocess.run(["ip", "link", "del", near], check=False)
+            netns.remove(name)
 
 
 @contextlib.contextmanager
@@ -73,33 +73,30 @@ def started(name: str, argv: list[str], environment: dict[str, str], directory: 
 @pytest.fixture
 def two_hosts(other_host: str) -> Iterator[Running]:
     """A stack whose Redis and coordinator are also reached from the other host, and a worker there."""
-    directory = Path(tempfile.mkdtemp(prefix="showdown-two-"))
     redis_port, port = unused_port(), unused_port()
     broker = f"redis://{HERE}:{redis_port}/0"
-    argv = ["redis-server", "--port", str(redis_port), "--bind", HERE, "--protected-mode", "no", "--save", "",
-            "--dir", str(directory)]  # fmt: skip
-    try:
-        with contextlib.ExitStack() as stack:
-            server = stack.enter_context(started("redis", argv, own_environment(), directory))
-            server.wait_ready(lambda: _pings(redis_port), 20)
-            environment = own_environment() | {"SHOWDOWN_BROKER_URL": broker, "SHOWDOWN_HOST": "first"}
-            private = stack.enter_context(PrivateStack(directory / "state", environment, showdown=TOLERANT))
-            # The coordinator keeps nothing in memory: a second one on the same database serves the other network.
-            front = [*TOLERANT, "coordinator", "serve", "--bind", f"{HERE}:{port}"]
-            stack.enter_context(started("front", front, private.environment, directory))
-            there = private.worker_environment("second") | {
-                "SHOWDOWN_COORDINATOR_URL": f"http://{HERE}:{port}",
-                "SHOWDOWN_STATE_DIR": str(directory / "second"),
-                "SHOWDOWN_INFLUX_URL": "",
-            }
-            worker = ["nsenter", f"--net={netns.path(other_host)}", *TOLERANT, "worker"]
-            stack.enter_context(started("worker-second", worker, there, directory))
-            coordinator = stack.enter_context(Coordinator(private.url, private.token))
-            running = Running(private, coordinator)
-            _await_hosts(running, {"first", "second"})
-            yield running
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(OWN.directory("showdown-two-"))
+        argv = ["redis-server", "--port", str(redis_port), "--bind", HERE, "--protected-mode", "no", "--save", "",
+                "--dir", str(directory)]  # fmt: skip
+        server = stack.enter_context(started("redis", argv, own_environment(), directory))
+        server.wait_ready(lambda: _pings(redis_port), 20)
+        environment = own_environment() | {"SHOWDOWN_BROKER_URL": broker, "SHOWDOWN_HOST": "first"}
+        private = stack.enter_context(PrivateStack(directory / "state", environment, showdown=TOLERANT))
+        # The coordinator keeps nothing in memory: a second one on the same database serves the other network.
+        front = [*TOLERANT, "coordinator", "serve", "--bind", f"{HERE}:{port}"]
+        stack.enter_context(started("front", front, private.environment, directory))
+        there = private.worker_environment("second") | {
+            "SHOWDOWN_COORDINATOR_URL": f"http://{HERE}:{port}",
+            "SHOWDOWN_STATE_DIR": str(directory / "second"),
+            "SHOWDOWN_INFLUX_URL": "",
+        }
+        worker = ["nsenter", f"--net={netns.path(other_host)}", *TOLERANT, "worker"]
+        stack.enter_context(started("worker-second", worker, there, directory))
+        coordinator = stack.enter_context(Coordinator(private.url, private.token))
+        running = Running(private, coordinator)
+        _await_hosts(running, {"first", "second"})
+        yield running
 
 
 def _pings(port: int) -> bool:

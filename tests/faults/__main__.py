@@ -13,8 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults import crash_points, service, slow_clients
+from tests.orderly import ends_in_order
 
 POINTS, ROUNDS, SLOW_S = 6_000, 2, 300.0
+SERVICE_S = 20 * 60.0  # the first round of faults takes about ten minutes; all parts together at most 30
 
 
 def _crash_points() -> tuple[dict[str, object], bool]:
@@ -23,7 +25,7 @@ def _crash_points() -> tuple[dict[str, object], bool]:
 
 
 def _service() -> tuple[dict[str, object], bool]:
-    found = service.suffered(ROUNDS, random.SystemRandom().randrange(1 << 32))
+    found = service.suffered(ROUNDS, random.SystemRandom().randrange(1 << 32), limit_s=SERVICE_S)
     return found, not found["violations"]
 
 
@@ -55,4 +57,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main())

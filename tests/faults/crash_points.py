@@ -19,6 +19,7 @@ from tests.faults.lives import Life
 from tests.faults.lives_of_reports import ClaimLife, OutboxLife
 from tests.faults.lives_of_telemetry import TelemetryLife
 from tests.faults.lives_of_the_register import RegisterLife
+from tests.orderly import ends_in_order
 
 PARTS: dict[str, type[Life]] = {
     "outbox": OutboxLife,
@@ -113,4 +114,5 @@ def main(points: int = LONG) -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else LONG))

@@ -9,10 +9,12 @@ kernel is as it was. Where PostgreSQL is installed, a second stack uses it, and 
 import argparse
 import contextlib
 import json
+import math
 import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,8 +25,12 @@ from pathlib import Path
 from deploy.cli.client import ENDED, Coordinator
 from deploy.cli.errors import CommandError
 from deploy.stack.stack import PrivateStack
+from domain.environment import program_environment
 from tests import postgresql
+from tests.faults.clocks import COORDINATOR, WORKER, Clocks
 from tests.faults.oracle import Traces, violations
+from tests.faults.rows import rows_of
+from tests.orderly import ends_in_order
 from tests.servers import own_environment
 from workers.lab import cleanup
 
@@ -43,6 +49,8 @@ low = "closed(4)"
 ENDS_WITHIN_S = 180.0  # a lost message is sent again after 15 s, a dead worker's lease ends after 20 s
 SETTLES_WITHIN_S = 30.0
 LEASE_S = 20.0
+DISK_BYTES = 256 << 20  # of a stack, in memory, so that it can be filled
+CLOCKS = "clocks"
 
 
 def kill(name: str) -> Inject:
@@ -73,6 +81,34 @@ def pause(name: str, seconds: float) -> Inject:
     return inject
 
 
+def wrong_clock(part: str, by_s: int, seconds: float) -> Inject:
+    """The wall clock of a part is set, and set right again."""
+
+    def inject(stack: PrivateStack) -> None:
+        clocks = Clocks(stack.state_dir / CLOCKS)
+        clocks.set(part, by_s)
+        time.sleep(seconds)
+        clocks.set(part, 0)
+
+    return inject
+
+
+def full_disk(seconds: float) -> Inject:
+    """Nothing can be written to the stack's directory: not the database, the outbox, the spool or a log."""
+
+    def inject(stack: PrivateStack) -> None:
+        filler = stack.state_dir / "filler"
+        try:
+            with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+            time.sleep(seconds)
+        finally:
+            filler.unlink(missing_ok=True)
+
+    return inject
+
+
 def all_but_the_worker(stack: PrivateStack) -> None:
     """A coordinator's machine that loses its power."""
     for name in ("coordinator", "ticker", "redis-server", "influxd"):
@@ -94,6 +130,11 @@ FAULTS: dict[str, Inject] = {
     "InfluxDB killed": kill("influxd"),
     "InfluxDB paused for 10 s": pause("influxd", 10),
     "all but the worker killed": all_but_the_worker,
+    "worker's clock an hour ahead": wrong_clock(WORKER, 3600, 20),
+    "worker's clock an hour behind": wrong_clock(WORKER, -3600, 20),
+    "coordinator's clock an hour ahead": wrong_clock(COORDINATOR, 3600, 20),
+    "coordinator's clock an hour behind": wrong_clock(COORDINATOR, -3600, 20),
+    "disk full for 15 s": full_disk(15),
 }
 
 
@@ -136,6 +177,8 @@ class Service:
             return [f"campaign {campaign_id} did not end"], time.monotonic() - begun_s
         account = self.coordinator.report(campaign_id).telemetry
         found = violations(self.database_url, campaign_id, account)
+        if (rows := rows_of(self.stack.environment, campaign_id)) < account.delivered:
+            found.append(f"InfluxDB has {rows} of {account.delivered} delivered points")
         deadline = time.monotonic() + SETTLES_WITHIN_S
         while (left := list(Traces.now().more_than(before))) and time.monotonic() < deadline:
             self.stack.watch()
@@ -147,20 +190,27 @@ class Service:
 def service(database_url: str = "") -> Iterator[Service]:
     """A private stack of one host; without an address, its database is SQLite."""
     directory = Path(tempfile.mkdtemp(prefix="showdown-faults-"))
+    mount = ["mount", "-t", "tmpfs", "-o", f"mode=700,size={DISK_BYTES}", "tmpfs", str(directory)]
     environment = own_environment() | ({"SHOWDOWN_DATABASE_URL": database_url} if database_url else {})
+    subprocess.run(mount, env=program_environment(os.environ), check=True)
     try:
+        clocks = Clocks(directory / CLOCKS)
+        clocks.build()
+        environment |= clocks.environment
         with PrivateStack(directory, environment) as stack, Coordinator(stack.url, stack.token) as coordinator:
             yield Service(stack, coordinator)
     finally:
         cleanup.sweep(cleanup.REGISTER_DIR)
+        subprocess.run(["umount", "--lazy", str(directory)], env=program_environment(os.environ), check=True)
         shutil.rmtree(directory, ignore_errors=True)
 
 
 class Suffered:
     """The faults so far, and what was wrong after them. Faults whose name does not begin with ``only`` are left out."""
 
-    def __init__(self, seed: int, only: str) -> None:
+    def __init__(self, seed: int, only: str, limit_s: float) -> None:
         self.seed, self._only, self._rng = seed, only, random.Random(seed)
+        self._until = time.monotonic() + limit_s
         self.tried, self.slowest_s = 0, 0.0
         self.wrong: list[str] = []
 
@@ -170,7 +220,9 @@ class Suffered:
         return self._rng.sample(wanted, len(wanted))
 
     def add(self, round_number: int, under_test: Service, name: str, inject: Inject) -> None:
-        """Inject one fault."""
+        """Inject one fault; after the limit of time, only in the first round."""
+        if round_number and time.monotonic() > self._until:
+            return
         found, seconds = under_test.suffer(inject, self._rng)
         self.tried, self.slowest_s = self.tried + 1, max(self.slowest_s, seconds)
         said = "; ".join(found) or "nothing lost"
@@ -184,9 +236,12 @@ class Suffered:
         return {**figures, "seed": self.seed}
 
 
-def suffered(rounds: int, seed: int, only: str = "") -> dict[str, object]:
-    """Every fault, in new stacks each round; returns the figures of the last line."""
-    found, programs = Suffered(seed, only), postgresql.programs()
+def suffered(rounds: int, seed: int, only: str = "", limit_s: float = math.inf) -> dict[str, object]:
+    """Every fault, in new stacks each round; returns the figures of the last line.
+
+    After ``limit_s``, no further fault begins, except in the first round.
+    """
+    found, programs = Suffered(seed, only, limit_s), postgresql.programs()
     for number in range(rounds):
         if names := found.chosen(FAULTS):
             with service() as under_test:
@@ -211,4 +266,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main())

@@ -20,6 +20,7 @@ import httpx
 
 from deploy.cli.client import ENDED, Coordinator
 from deploy.stack.stack import PrivateStack
+from tests.orderly import ends_in_order
 from tests.servers import own_environment
 
 IDLE, DRIBBLERS = 500, 8
@@ -160,4 +161,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main())

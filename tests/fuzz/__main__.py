@@ -23,6 +23,7 @@ from tests.fuzz.attack import Attack, Kind, attack
 from tests.fuzz.reports import attack_by_reports
 from tests.fuzz.target import target
 from tests.fuzz.watches import FileWatch, resident_bytes
+from tests.orderly import ends_in_order
 from tests.unit.coordinator import postgres
 
 DATABASES = ("sqlite", "postgresql")
@@ -135,4 +136,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main())

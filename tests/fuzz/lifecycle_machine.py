@@ -19,6 +19,7 @@ from tests.fuzz.world import CAMPAIGNS, HOSTS, World
 
 HOUR_S = 3600.0
 MOST_CAMPAIGNS = 3
+MOST_STORIES = 6  # campaigns, with those that a story begins
 LIFE_EACH = 8
 RUNS, STEPS = 10, 400
 _MEMORY = Path("/dev/shm")  # SQLite on a disk takes several times as long
@@ -118,6 +119,43 @@ class Lifecycle(RuleBasedStateMachine):
     def deliver(self, host: str, which: int, answer_lost: bool) -> None:
         self.world.deliver(self.world.workers[host], which, answer_lost=answer_lost)
 
+    # Whole stories: their steps in this order are rare among random ones
+
+    @step(host=hosts, outcome=st.sampled_from(["sound", "disturbed", "failure"]))
+    def report_twice(self, host: str, outcome: str) -> None:
+        """The coordinator's answer to a report is lost, so the worker delivers it again."""
+        worker = self.world.workers[host]
+        self.world.take(worker)
+        self.world.finish(worker, outcome)
+        self.world.deliver(worker, answer_lost=True)
+        self.world.judge.look()
+        self.world.deliver(worker)
+
+    @precondition(lambda self: self.made % LIFE_EACH == LIFE_EACH // 2 and len(self.world.campaigns) < MOST_STORIES)
+    @step(host=hosts, begins=flags, others_begin=flags)
+    def cut_off(self, host: str, begins: bool, others_begin: bool) -> None:
+        """A host is away, with a block or its message, until another one has it; then it is back.
+
+        Another host takes a block only if it has no other one. With other campaigns around, that hardly ever happens.
+        """
+        self.world.heal()
+        self.world.rest()
+        self.world.submit("one block")
+        queues = self.world.broker.queues
+        worker = next((one for one in self.world.workers.values() if queues.get(one.name)), self.world.workers[host])
+        if begins:
+            self.world.take(worker)
+        self.world.cut_off(worker, others_begin=others_begin)
+        self.world.finish(worker, "sound")
+        self.world.deliver(worker)
+        self.world.judge.look()
+        self.world.take(worker)
+
+    @step()
+    def heal(self) -> None:
+        """Every part works again."""
+        self.world.heal()
+
     # Faults of a host
 
     @step(host=hosts)
@@ -190,18 +228,20 @@ def run(seed_number: int, least_steps: int, *, shrinks: bool = True) -> int:
 
     Raises what a rule or the judge raised.
     """
-    made = 0
+    made, runs = 0, RUNS
     while made < least_steps:
-        made += _some_runs(seed_number + made, shrinks=shrinks)
+        made += _some_runs(seed_number + made, runs, shrinks=shrinks)
+        # Not all of them again for the few steps that are left. The first run of each time is a trivial one.
+        runs = min(RUNS, 2 + (least_steps - made) // STEPS)
     return made
 
 
-def _some_runs(seed_number: int, *, shrinks: bool) -> int:
+def _some_runs(seed_number: int, runs: int, *, shrinks: bool) -> int:
     class Counted(Lifecycle):
         steps = 0
 
     chosen = settings(
-        max_examples=RUNS,
+        max_examples=runs,
         stateful_step_count=STEPS,
         deadline=None,
         derandomize=False,  # the seed decides

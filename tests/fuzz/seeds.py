@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from werkzeug.routing import Rule
 
-from tests.fuzz.target import ENROLMENT_TOKEN, Target
+from tests.fuzz.target import ENROLMENT_TOKEN, SCHEDULED, SERIES, WATCHED, Target
 from tests.fuzz.wsgi import Request
 from tests.unit.coordinator.coordinator_app import campaign, capabilities, result
 from tests.unit.coordinator.pages import FORM
@@ -39,6 +39,7 @@ SEARCHED = campaign(
     blocks=5,
     expect={"fast": "tproxy.p99_us@half <= 5000"},
 )
+WATCH_FORM = {"watched": "http_keepalive|low|tproxy||requests_per_s", "percent": "5", "direction": "worse"}
 LINES = {
     "margins": "latency_p99_us = 0.1\nrequests_per_s = 0.05",
     "expect": "gate = direct.requests_per_s >= tproxy",
@@ -55,7 +56,10 @@ IDENTITY = {"machine": "ab12", "boot": "cd34", "up_s": 100.0, "version": "0.1.0"
 
 _QUERIES = {
     "charts.get_kernel_latency": "?stage=run_queue",
+    "histograms.get_histogram_log": "?cell=direct.http_keepalive.low",
     "comparisons.get_comparison": "?baseline={complete}&other={running}",
+    "combinations.get_combination": "?runs={complete}",
+    "web.combine": "?runs={complete}",
     "web.compare": "?baseline={complete}&other={running}",
 }
 
@@ -88,8 +92,13 @@ def _path(target: Target, rule: Rule) -> str:
         "number": 1,
         "host": "h3" if rule.endpoint == "worker.enrol" else "h1",
         "kind": "view",
-        "name": target.waiting,
+        "name": "ci" if "token" in rule.endpoint else target.waiting,
+        "share_id": target.share,
         "filename": "showdown.css",
+        "schedule_id": target.schedule,
+        "series_id": SERIES,
+        "rule_id": target.rule,
+        "action": "run",
     }
     built = rule.build({name: known[name] for name in rule.arguments})
     if built is None:
@@ -130,6 +139,11 @@ def _json_bodies(target: Target, endpoint: str) -> Any:
         "campaign_list.change_campaign": {"labels": {"team": "a"}, "note": "a note", "archived": True},
         "hosts.enrol_host": {"replace": True},
         "matrices.ask_for_matrix": {"datapaths": ["direct"]},
+        "tokens.create_token": {"name": "new", "scope": "submit", "days": 30},
+        "shares.create_share": {"days": 14},
+        "schedules.add_schedule": {**SCHEDULED, "name": "weekly"},
+        "schedules.change_schedule": {"paused": True},
+        "rules.add_rule": WATCHED,
         "worker.enrol": {"token_hash": "ab" * 32},
         "worker.greet": {"identity": IDENTITY},
         "worker.put_host": capabilities("h1").model_dump(mode="json"),
@@ -147,10 +161,16 @@ def _forms(target: Target, endpoint: str) -> list[dict[str, Any]]:
         "web.preview_campaign": [FORM],
         "web.continue_form": [FORM | {"token": target.app.settings.token}],
         "web.change_keeping": [{"labels": "team=a", "note": "a note"}],
+        "web.add_schedule": [{"name": "weekly", "cron": "0 3 * * MON", "time_zone": "UTC", "toml": TEXT}],
+        "web.add_replicates": [{"name": "runs", "times": "3", "every": "30 min", "toml": TEXT}],
+        "web.add_rule": [WATCH_FORM],
         "web.archive": [{"archived": "yes"}],
         "web.delete_campaign": [{"sure": "yes"}],
         "web.do_sign_in": [{"token": target.app.settings.token, "next": "/hosts"}],
         "web.enrol_host": [{"host": "h7", "replace": "on"}],
+        "web.create_token": [{"name": "new", "scope": "read", "days": "30"}],
+        "web.create_share": [{"days": "14"}],
+        "web.open_shared": [{"secret": target.secret}],
     }.get(endpoint, [{}])
 
 

@@ -27,8 +27,8 @@ _VERSIONS = {
 }
 """By database: what changes with every transaction that writes, and with no other."""
 
-_UNWATCHED = ("marks",)
-"""/readyz writes a mark, to see whether the database can be written."""
+_UNWATCHED = ("marks", "summaries")
+"""/readyz writes a mark, to see whether the database can be written. Summaries are stored when first wanted."""
 
 _STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork")
 _CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")

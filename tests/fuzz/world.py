@@ -3,7 +3,6 @@
 Requests have the content of the views of :mod:`coordinator.api.worker`, without HTTP.
 """
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,9 +10,10 @@ from sqlalchemy import select
 
 from coordinator import ticker
 from coordinator.scheduling.clock_steps import ClockSteps
+from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.store import enrolments, quarantine, removal, submission, transitions, vitals, work
 from coordinator.store.database import Store
-from coordinator.store.models import QuarantineRow
+from coordinator.store.models import CampaignRow, QuarantineRow
 from coordinator.store.quarantine import Kind
 from domain.campaign import Campaign, read_campaign
 from domain.jobs import BlockMessage, Heartbeat, Phase, Report
@@ -23,12 +23,13 @@ from domain.vitals import HostVitals
 from tests.faults.oracle import violations
 from tests.fuzz.fake_workers import FaultyBroker, Mood, Worker, Written, result_of
 from tests.fuzz.judge import Judge, Violation
-from tests.unit.coordinator.coordinator_app import campaign, capabilities, migrated_file
+from tests.unit.coordinator.coordinator_app import campaign, capabilities, empty_database
 
 HOSTS = ("h1", "h2")
 ROUND_S = 5.0
 REGISTER_S = 30.0
 MOST_ROUNDS = 150
+AWAY_ROUND_S, AWAY_ROUNDS = 16.0, 5  # a host is silent after 60 s; a longer round looks like a paused machine
 CAPABILITIES = {host: capabilities(host) for host in HOSTS}
 CAMPAIGNS: Mapping[str, Campaign] = {
     "one block": read_campaign(campaign(blocks=1)),
@@ -45,7 +46,7 @@ class World:
 
     def __init__(self, directory: Path) -> None:
         self.database = directory / "showdown.sqlite"
-        shutil.copyfile(migrated_file(), self.database)
+        self.database.write_bytes(empty_database())
         self.store = Store(f"sqlite:///{self.database}")
         self.broker = FaultyBroker()
         self.workers = {host: Worker(host) for host in HOSTS}
@@ -103,10 +104,14 @@ class World:
         self.set_aside.add(f"{Kind.CAMPAIGN} {campaign_id}")
         quarantine.set_aside(self.store, Kind.CAMPAIGN, campaign_id, "a step", ValueError("simulated"), self.wall_s)
 
-    def release_all(self) -> None:
-        """Release everything that is set aside."""
+    def release_all(self, *, but_cancelled: bool = False) -> None:
+        """Release everything that is set aside, or all but the campaigns that are being cancelled."""
+        cancelling = select(CampaignRow.id).where(CampaignRow.state == CampaignState.CANCELLING)
+        chosen = select(QuarantineRow)
+        if but_cancelled:
+            chosen = chosen.where(QuarantineRow.name.not_in(cancelling))
         with self.store.write() as session:
-            for row in session.scalars(select(QuarantineRow)).all():
+            for row in session.scalars(chosen).all():
                 quarantine.release(session, Kind(row.kind), row.name)
         self._dispatch()
 
@@ -220,13 +225,45 @@ class World:
                 self.deliver(worker)
         self.tick()
 
-    def settle(self) -> None:
-        """Faults stop; every campaign must end, with a result or a reason for each block. Raises ``Violation``."""
+    def rest(self) -> None:
+        """Users cancel what is open, and workers report what they have: no host has anything to do."""
+        self.release_all()
+        for campaign_id in self.campaigns:
+            self.cancel(campaign_id)
+        for worker in self.workers.values():
+            self.beat(worker)
+            self.finish(worker, "sound")
+            while worker.outbox:
+                self.deliver(worker)
+            while self.take(worker):
+                pass
+        self.tick()
+
+    def cut_off(self, away: Worker, *, others_begin: bool) -> None:
+        """One worker neither hears nor reaches anything, until its blocks have moved. No other one ends a block."""
+        away.is_reachable, away.is_deaf = False, True
+        for _ in range(AWAY_ROUNDS):
+            self.pass_time(AWAY_ROUND_S)
+            for worker in self.workers.values():
+                self.register(worker)
+                self.beat(worker)
+                if others_begin:
+                    self.take(worker)
+            self.tick()
+        away.is_reachable, away.is_deaf = True, False
+
+    def heal(self) -> None:
+        """Every part works again, and says so."""
         self.broker.mood = Mood.SOUND
         for worker in self.workers.values():
             worker.is_up = worker.is_reachable = True
             worker.is_deaf = False
-        self.release_all()
+            self.register(worker)
+
+    def settle(self) -> None:
+        """Faults stop; every campaign must end, with a result or a reason for each block. Raises ``Violation``."""
+        self.heal()
+        self.release_all(but_cancelled=True)  # a cancelled campaign ends by itself
         for _ in range(MOST_ROUNDS):
             for worker in self.workers.values():
                 self.finish(worker, "sound")

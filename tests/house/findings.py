@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-VENDORED = "coordinator/web/static/vendor/*"
+VENDORED = ("coordinator/web/static/vendor/*", "tests/vendor/*")
 """Files of others, which keep their own style."""
 
 
@@ -37,7 +37,7 @@ def tracked(*suffixes: str, root: Path = ROOT) -> list[str]:
 
 def is_ours(name: str) -> bool:
     """False for vendored files."""
-    return not fnmatch(name, VENDORED)
+    return not any(fnmatch(name, pattern) for pattern in VENDORED)
 
 
 def report(findings: Iterable[Finding]) -> int:

@@ -17,7 +17,9 @@ EXCEPTIONS: Mapping[str, str] = {
 _FENCE = re.compile(r"^\s*(```|~~~)")
 # What a measurement wrote: its words are those of the code that writes them.
 _MEASURED = re.compile(
-    r"<!-- (?:matrix: begin|bench-probes: written).*?<!-- (?:matrix|bench-probes): end -->", re.DOTALL
+    r"<!-- (?:matrix: begin|bench-probes: written).*?<!-- (?:matrix|bench-probes): end -->"
+    r"|<!-- generated: measured by .*?<!-- /generated -->",
+    re.DOTALL,
 )
 _NEW = re.compile(r"^\s*(?:[-*+]|\d+\.|#+|>|\||<!--)")
 _END = re.compile(r"(?<=[.?!])[\"')\]*]*\s+(?=[A-Z`*\[(0-9\"])|:\s*$")

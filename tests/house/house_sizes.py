@@ -1,4 +1,4 @@
-"""No source file has more than 300 lines, and no function of Python or C more than 40."""
+"""No source file has more than 300 lines, no function of Python or C more than 40, and README.md not more than 150."""
 
 import ast
 import re
@@ -11,6 +11,7 @@ from tests.house.findings import ROOT, Finding, report, tracked
 
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40
+MAX_README_LINES = 150  # a stranger reads it to its end
 
 EXCEPTIONS: Mapping[str, str] = {
     "coordinator/store/migrations/versions/*": "a migration is one transaction, written once and never changed",
@@ -23,6 +24,11 @@ _C_HEAD = re.compile(r"^(?=[A-Za-z_])(?:\w+[\s*]+)*(\w+)\s*\(")
 
 def findings(root: Path = ROOT) -> Iterator[Finding]:
     """Files and functions that are too long."""
+    readme = root / "README.md"
+    if readme.exists() and (lines := readme.read_text().count("\n")) > MAX_README_LINES:
+        yield Finding(
+            readme.name, 1, f"the file has {lines} lines", f"move a part to docs/; at most {MAX_README_LINES}"
+        )
     for name in tracked(".py", ".c", ".h", ".js", root=root):
         text = (root / name).read_text()
         lines = text.count("\n")

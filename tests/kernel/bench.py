@@ -8,7 +8,7 @@ import socket
 import string
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +60,18 @@ class Bench:
 
     lab: Lab
     attachment: Attachment
+    _before: Counters | None = None
+    _before_requests: int = 0
+
+    def begin(self) -> "Bench":
+        """Count from now on, for a test in a lab that others have used."""
+        self._before, self._before_requests = self.attachment.counters(), 0
+        self._before_requests = len(self.clients_seen())
+        return self
 
     def counters(self) -> Counters:
-        return self.attachment.counters()
+        now = self.attachment.counters()
+        return now if self._before is None else now.minus(self._before)
 
     def counters_with(self, payload_bytes: int) -> Counters:
         """The counters once they show ``payload_bytes``; HAProxy adds a connection's bytes when it has ended."""
@@ -76,10 +85,7 @@ class Bench:
 
         def talk() -> int:
             answered = 0
-            connection = http.client.HTTPConnection(
-                self.lab.client_endpoint.address, self.lab.client_endpoint.port, timeout=timeout_s
-            )
-            with contextlib.closing(connection), contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), http_connection(self.lab, timeout_s) as connection:
                 for _ in range(requests):
                     connection.request("GET", "/")
                     answered += connection.getresponse().read() == BODY
@@ -99,20 +105,31 @@ class Bench:
     def _logged(self, name: str, expected: int) -> list[str]:
         log, deadline = self.lab.run_dir / name, time.monotonic() + PATIENCE_S
         # nginx writes its log after the answer.
-        while len(seen := log.read_text().splitlines()) < expected and time.monotonic() < deadline:
+        while len(seen := self._lines(log)) < expected and time.monotonic() < deadline:
             time.sleep(0.005)
         return seen
+
+    def _lines(self, log: Path) -> list[str]:
+        return log.read_text().splitlines()[self._before_requests :]
 
     def in_dut(self, *argv: str) -> str:
         return netns.run_in(self.lab.dut_ns, argv)
 
     def connection(self, timeout_s: float = PATIENCE_S) -> socket.socket:
         """An established connection from the client's namespace; what is received on it must come within a second."""
-        address = (self.lab.client_endpoint.address, self.lab.client_endpoint.port)
-        place = self.lab.client_endpoint.netns
-        made = netns.call_in(place, lambda: socket.create_connection(address, timeout=timeout_s))
+        client = self.lab.client_endpoint
+        made = netns.call_in(client.netns, lambda: client.connect(timeout_s))
         made.settimeout(1)
         return made
+
+
+@contextmanager
+def http_connection(lab: Lab, timeout_s: float = PATIENCE_S) -> Iterator[http.client.HTTPConnection]:
+    """HTTP as the lab's client speaks it, from the calling thread's namespace. Raises ``OSError``."""
+    client = lab.client_endpoint
+    with contextlib.closing(http.client.HTTPConnection(client.address, client.port)) as connection:
+        connection.sock = client.connect(timeout_s)
+        yield connection
 
 
 def answered(connection: socket.socket, timeout_s: float = PATIENCE_S) -> bool:
@@ -211,6 +228,13 @@ def bench(datapath: Datapath, directory: Path, ip_version: int = 4) -> Iterator[
     # Only a compiled module stays open, for the next lab: its maps and their type information.
     still = {_target(fd) for fd in set(os.listdir("/proc/self/fd")) - descriptors}
     assert still <= {"anon_inode:bpf-map", "anon_inode:btf", ""}, still
+
+
+def sharing(datapaths: Iterable[str | Datapath]) -> pytest.MarkDecorator:
+    """Test each of the datapaths in the lab of the fixture ``shared``: one after the other, each in all such tests."""
+    given = list(datapaths)
+    ids = [one if isinstance(one, str) else one.name for one in given]
+    return pytest.mark.parametrize("shared", given, ids=ids, indirect=True, scope="module")
 
 
 def start_origin(lab: Lab) -> None:

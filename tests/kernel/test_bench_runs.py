@@ -23,7 +23,8 @@ pytestmark = [
 RATIOS = {
     "traffic": {"closed_loop_requests_per_s", "closed_loop_cpu_per_request", "schedule_lag_p99_over_100us",
                 "honesty_p99_100ms_of_500ms", "agreement_a_a_throughput", "agreement_direct_throughput",
-                "agreement_tproxy_throughput", "agreement_tproxy_share_of_direct"},
+                "agreement_tproxy_throughput", "agreement_tproxy_share_of_direct",
+                "h2_requests_per_s", "h2_cpu_per_request"},
     "stream": {"points_per_s"},
     "real_time": {"real_time_p50_us_direct", "real_time_p99_us_tproxy", "real_time_cpu_us_per_request_direct",
                   "p99_us_tproxy_over_direct_with", "p99_us_tproxy_over_direct_without"},

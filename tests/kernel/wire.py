@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.counters import Counters
 from tests.kernel.bench import PATIENCE_S, HeldNamespaces, assert_nothing_left, new_tag
 from workers.datapaths.base import Attachment, Datapath
 from workers.lab import netns
@@ -25,6 +26,16 @@ class Wire:
     lab: Lab
     attachment: Attachment
     listener: socket.socket
+    _before: Counters | None = None
+
+    def begin(self) -> "Wire":
+        """Count from now on, for a test in a lab that others have used."""
+        self._before = self.attachment.counters()
+        return self
+
+    def counters(self) -> Counters:
+        now = self.attachment.counters()
+        return now if self._before is None else now.minus(self._before)
 
     def client(self) -> socket.socket:
         """A connection from the namespace of the datapath's client."""

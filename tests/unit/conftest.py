@@ -19,6 +19,14 @@ def coordinator_app(tmp_path: Path) -> Iterator[CoordinatorApp]:
     app.close()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def app_on_both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CoordinatorApp]:
+    """A coordinator on each of the two databases, in turns."""
+    app = CoordinatorApp(tmp_path, request.getfixturevalue("postgres_url") if request.param == "postgresql" else "")
+    yield app
+    app.close()
+
+
 @pytest.fixture
 def browser(coordinator_app: CoordinatorApp) -> FlaskClient:
     return signed_in(coordinator_app)

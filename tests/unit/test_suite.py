@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from _pytest.mark.expression import Expression
 
-from tests import suite
+from tests import conftest
+from tests.suite import parts as suite
 
 CASES = """
 import pytest
@@ -81,3 +82,28 @@ def test_the_total_is_said_in_minutes_too() -> None:
     assert suite.summary({"failures": 1, "errors": 2, "skipped": 4}, 5) == (
         "== 1 failed, 0 passed, 4 skipped, 2 errors in 5.0s (0:05) =="
     )
+
+
+def test_files_with_tests_that_run_alone_are_found_by_their_text(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/test_alone.py").write_text("@pytest.mark.alone\ndef test_it(): pass\n")
+    (tmp_path / "test_beside.py").write_text("def test_alone(): pass\n")
+    assert suite.marked([".", "deep"], tmp_path) == [str(tmp_path / "deep/test_alone.py")]
+    assert len(suite.marked(suite.DIRECTORIES)) >= 5
+
+
+def test_a_mark_that_the_text_of_the_file_does_not_show_is_refused(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    file, parent = tmp_path / "test_hidden.py", request.session
+    file.write_text("@getattr(pytest.mark, 'alone')\ndef test_it(): pass\n")
+    module = pytest.Module.from_parent(parent, path=file)
+    item = pytest.Function.from_parent(module, name="test_it", callobj=lambda: None)
+    conftest.pytest_collection_modifyitems([item])
+    item.add_marker("alone")
+    with pytest.raises(pytest.UsageError, match=r"write pytest\.mark\.alone in this file"):
+        conftest.pytest_collection_modifyitems([item])
+
+
+def test_python_keeps_compiled_modules_whatever_the_shell_says() -> None:
+    assert suite.environment({"PATH": "/bin", "PYTHONDONTWRITEBYTECODE": "1"}) == {"PATH": "/bin"}

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-# Not found, not this worker's any more, not understood: a retry cannot succeed. All other errors may pass, such as a
-# token that is being changed or a busy server, and a finished measurement waits.
-_REFUSALS = frozenset({404, 409, 422})
+# Not found, not this worker's any more, too large, not understood: a retry cannot succeed. All other errors may pass,
+# such as a token that is being changed or a busy server, and a finished measurement waits.
+_REFUSALS = frozenset({404, 409, 413, 422})
 _SHOWN = 200
 
 
@@ -28,6 +28,11 @@ def refusal_of(response: httpx.Response) -> str | None:
         return None
     details = [f"{p.get('field')}: {p.get('message')}" for p in problems if isinstance(p, dict)]
     return "; ".join([body["message"], *details])[:1000]
+
+
+def code_of(response: httpx.Response) -> str:
+    """The code of a refusal by the coordinator; most have none."""
+    return str((error_body(response) or {}).get("code") or "")
 
 
 def error_body(response: httpx.Response) -> dict[str, Any] | None:

@@ -20,12 +20,13 @@ from domain.jobs import (
     HostCapabilities,
     Report,
 )
+from domain.problems import SET_ASIDE
 from domain.protocol import HEADER, PROTOCOL
 from domain.traits import TraitMatrix
 from domain.vitals import HostVitals
 from workers.agent.acceptance import judged, judged_greeting
-from workers.agent.answers import expect, refusal_of
-from workers.agent.claims import Claims
+from workers.agent.answers import code_of, expect, refusal_of
+from workers.agent.claims import Claims, claims_dir
 from workers.agent.config import WorkerSettings
 from workers.agent.outbox import Delivery, Outbox, outbox_state
 from workers.agent.skew import AnotherJob, UnreadableJob, claimed_job, understood
@@ -39,7 +40,7 @@ _REPORT_LIMIT_S = 60.0  # a report has megabytes, and the link may be slow
 _BACKOFF_S = (0.5, 1, 2, 4, 8)
 _MEMORY_PATIENCE = 10  # as many times longer, because what is in memory only is lost with the process …
 _MEMORY_PATIENCE_S = 20.0  # … and at least so long
-_NOT_UNDERSTOOD = 422
+_NOT_TAKEN = frozenset({413, 422})  # too large, or not understood
 
 OUTBOX_FEATURE = "report_outbox"
 
@@ -47,9 +48,9 @@ OUTBOX_FEATURE = "report_outbox"
 class Refused(Exception):
     """The coordinator refused this claim, heartbeat or report; a retry cannot succeed."""
 
-    def __init__(self, text: str, status: int = 0) -> None:
+    def __init__(self, text: str, status: int = 0, code: str = "") -> None:
         super().__init__(text)
-        self.status = status
+        self.status, self.code = status, code
 
 
 class Coordinator:
@@ -65,7 +66,7 @@ class Coordinator:
         self._limit_s = limit_s
         self._host = settings.host
         self._outbox = Outbox(outbox_dir(settings.state_dir))
-        self._claims = Claims(settings.state_dir / "claims")
+        self._claims = Claims(claims_dir(settings.state_dir))
         self._http = httpx.Client(
             base_url=settings.coordinator_url,
             headers={"Authorization": f"Bearer {settings.host_token}", HEADER: str(PROTOCOL)},
@@ -178,7 +179,9 @@ class Coordinator:
             self._send("PUT", path, report, limit_s=_REPORT_LIMIT_S)
         except Refused as refusal:
             log.warning("the coordinator no longer wants report %s: %s", name, refusal)
-            if refusal.status == _NOT_UNDERSTOOD and _has_result(report):
+            if refusal.code == SET_ASIDE and _has_result(report):
+                return Delivery.NOT_UNDERSTOOD  # the error may be the coordinator's, and an update may repair it
+            if refusal.status in _NOT_TAKEN and _has_result(report):
                 return self._instead_of(name, path, report, str(refusal))
         except httpx.TransportError as error:
             log.warning("report %s waits: %s", name, error)
@@ -216,7 +219,7 @@ class Coordinator:
         with time_limit(limit_s or self._limit_s):
             response = self._http.request(method, path, content=body, headers={"Content-Type": "application/json"})
         if (refusal := refusal_of(response)) is not None:
-            raise Refused(f"{response.status_code}: {refusal[:300]}", response.status_code)
+            raise Refused(f"{response.status_code}: {refusal[:300]}", response.status_code, code_of(response))
         expect(response, 204 if method == "PUT" else 200)
         return response.text
 

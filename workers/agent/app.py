@@ -24,13 +24,17 @@ from kombu import Queue
 from domain.environment import PYTHON_OPTIONS, own_environment
 from domain.jobs import HostCapabilities, queue_name
 from domain.vitals import HostVitals
-from workers.agent.api_client import Coordinator
+from workers.agent.api_client import Coordinator, outbox_dir
 from workers.agent.broker import transport_settings
 from workers.agent.config import WorkerSettings
+from workers.agent.host_load import HostLoad
 from workers.agent.inbox import Inbox
+from workers.agent.metrics import Live, WorkerMetrics
+from workers.agent.metrics_server import serve
 from workers.agent.own_queue import OwnQueue
 from workers.agent.registration import HostRegistration, end_process, indispensable
 from workers.agent.watchdog import Watchdog
+from workers.lab.cgroup_limits import own_limits
 from workers.traits.matrix.reporter import MatrixReporter
 
 log = logging.getLogger(__name__)
@@ -94,14 +98,32 @@ def _start_threads(sender: Any, **_: Any) -> None:
             _task_counts,
             own_queue.request_tests if settings.tests_when_idle else None,
         )
+        load = HostLoad()
         registration = HostRegistration(
             coordinator,
             lambda: probe_capabilities(settings.host),
             matrix.round,
-            report_vitals=lambda: coordinator.report_vitals(_vitals(app.inbox, watchdog)),
+            report_vitals=lambda: coordinator.report_vitals(_vitals(app.inbox, watchdog, load)),
         )
+        _serve_metrics(settings, app.inbox, watchdog, registration)
         threading.Thread(target=watchdog.run, name="watchdog", daemon=True).start()
         threading.Thread(target=registration.run, name="registration", daemon=True).start()
+
+
+def _serve_metrics(settings: WorkerSettings, inbox: Inbox, watchdog: Watchdog, registration: HostRegistration) -> None:
+    if settings.metrics is None:
+        return
+    live = Live(
+        waiting=lambda: watchdog.queued,
+        taken=lambda: inbox.taken,
+        dropped=lambda: inbox.dropped,
+        life_at_s=lambda: registration.life_at_s,
+        throttled_s=own_limits().throttled_s,
+    )
+    try:
+        serve(settings.metrics, WorkerMetrics(settings, outbox_dir(settings.state_dir), live))
+    except OSError as error:  # no block depends on it
+        log.warning("metrics are not served at %s (SHOWDOWN_WORKER_METRICS): %s", settings.metrics, error)
 
 
 def own_queue_of(app: Celery, settings: WorkerSettings) -> OwnQueue:
@@ -109,10 +131,11 @@ def own_queue_of(app: Celery, settings: WorkerSettings) -> OwnQueue:
     return OwnQueue(app, settings.host, settings.message_key)
 
 
-def _vitals(inbox: Inbox, watchdog: Watchdog) -> HostVitals:
+def _vitals(inbox: Inbox, watchdog: Watchdog, load: HostLoad) -> HostVitals:
     return HostVitals(
-        clock_s=time.time(), heard_s=inbox.heard_s, dropped=inbox.dropped, broker_error=watchdog.broker_error
-    )
+        clock_s=time.time(), heard_s=inbox.heard_s, dropped=inbox.dropped, broker_error=watchdog.broker_error,
+        load_1m=load.load_1m, stolen=load.stolen(),
+    )  # fmt: skip
 
 
 def _end_now() -> None:

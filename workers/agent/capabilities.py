@@ -60,6 +60,7 @@ def datapath_facts(datapath: Datapath) -> dict[str, Any]:
     return {
         "function": datapath.function,
         "protocols": tuple(sorted(datapath.protocols)),
+        "services": tuple(sorted(datapath.services)),
         "ip_versions": tuple(sorted(datapath.ip_versions & set(sysctls.versions()))),
         "one_client": datapath.one_client,
         "tracking": datapath.tracking.value,
@@ -74,6 +75,7 @@ def workload_facts(workload: Workload) -> dict[str, Any]:
         "open_arrivals": workload.open_arrivals,
         "one_client": workload.one_client,
         "protocols": (workload.protocol,),
+        "services": (workload.service,),
         "parameters": workload.parameters,
     }
 

@@ -27,6 +27,20 @@ class LostClaim:
     lease: str
 
 
+@dataclass(frozen=True)
+class OpenClaim:
+    """An attempt that a process of this host runs, since ``since_s`` (seconds since the epoch)."""
+
+    block_id: str
+    attempt: int
+    since_s: float
+
+
+def claims_dir(state_dir: Path) -> Path:
+    """Where a worker keeps its claims."""
+    return state_dir / "claims"
+
+
 class Claims:
     """The open claims of this host, one file each in ``directory``. Errors of the disk are logged: leases remain."""
 
@@ -53,11 +67,9 @@ class Claims:
     def lost(self) -> Iterator[LostClaim]:
         """Claims of processes that have ended. Files that cannot be understood are removed."""
         remove_drafts(self.directory)
-        for file in sorted(self.directory.glob("*.json")) if self.directory.is_dir() else ():
+        for file in self._files():
             try:
-                content = json.loads(file.read_text())
-                owner = ProcessId(**content["owner"])
-                claim = LostClaim(str(content["block_id"]), int(content["attempt"]), str(content["lease"]))
+                claim, owner = _read(file)
             except (FileNotFoundError, PermissionError):
                 continue
             except (OSError, ValueError, KeyError, TypeError) as error:
@@ -68,5 +80,23 @@ class Claims:
             if not owner.alive:
                 yield claim
 
+    def open(self) -> Iterator[OpenClaim]:
+        """Claims of processes that run; changes nothing."""
+        for file in self._files():
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # removed meanwhile, or not understood
+                (claim, owner), since_s = _read(file), file.stat().st_mtime
+                if owner.alive:
+                    yield OpenClaim(claim.block_id, claim.attempt, since_s)
+
+    def _files(self) -> list[Path]:
+        return sorted(self.directory.glob("*.json")) if self.directory.is_dir() else []
+
     def _file(self, block_id: str, attempt: int) -> Path:
         return self.directory / f"{block_id}-{attempt}.json"
+
+
+def _read(file: Path) -> tuple[LostClaim, ProcessId]:
+    """A claim and its process. Raises ``OSError``, and other errors if it cannot be understood."""
+    content = json.loads(file.read_text())
+    claim = LostClaim(str(content["block_id"]), int(content["attempt"]), str(content["lease"]))
+    return claim, ProcessId(**content["owner"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from domain.condition import TERMS
+from domain.condition_terms import USAGE
 from workers.agent.config import (
     ConfigError,
     WorkerSettings,
@@ -101,7 +101,7 @@ def workloads(as_json: bool) -> None:
             console.print(
                 f"  {parameter.name} = {parameter.default}: {parameter.summary} {parameter.limits}", highlight=False
             )
-    console.print(f"Load levels are such as closed(64), with optional conditions: {TERMS}", highlight=False)
+    console.print(f"Load levels are such as closed(64), with optional conditions: {USAGE}", highlight=False)
 
 
 @click.command()

@@ -4,13 +4,19 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from domain.host_tokens import hash_of
 from domain.messages import message_key
 from domain.names import HOST_NAME_SHAPE, host_name_of, is_host_name
 
+Address = tuple[str, int] | Path
+"""A host and a port, or the path of a unix socket."""
+
 DEFAULT_STATE_DIR = "/var/lib/showdown"
+_HTTP = "http://", "https://"
+_BROKERS = "redis://", "rediss://", "redis+socket://"
 
 
 class ConfigError(ValueError):
@@ -35,6 +41,8 @@ class WorkerSettings:
     influx_org: str
     influx_bucket: str
     tests_when_idle: bool = False
+    metrics: Address | None = None
+    """Where metrics are served, if anywhere."""
 
     @property
     def message_key(self) -> bytes:
@@ -57,15 +65,16 @@ class WorkerSettings:
         return cls(
             host=host,
             state_dir=directory,
-            broker_url=env.get("SHOWDOWN_BROKER_URL") or "redis://127.0.0.1:6379/0",
-            coordinator_url=(env.get("SHOWDOWN_COORDINATOR_URL") or "http://127.0.0.1:8400").rstrip("/"),
+            broker_url=_url(env, "SHOWDOWN_BROKER_URL", _BROKERS) or "redis://127.0.0.1:6379/0",
+            coordinator_url=(_url(env, "SHOWDOWN_COORDINATOR_URL", _HTTP) or "http://127.0.0.1:8400").rstrip("/"),
             host_token=env.get("SHOWDOWN_HOST_TOKEN") or kept_token(directory),
             enrolment_token=env.get("SHOWDOWN_WORKER_TOKEN", ""),
-            influx_url=env.get("SHOWDOWN_INFLUX_URL", ""),
+            influx_url=_url(env, "SHOWDOWN_INFLUX_URL", _HTTP),
             influx_token=env.get("SHOWDOWN_INFLUX_TOKEN", ""),
             influx_org=env.get("SHOWDOWN_INFLUX_ORG", ""),
             influx_bucket=env.get("SHOWDOWN_INFLUX_BUCKET") or "showdown",
             tests_when_idle=_switch(env, "SHOWDOWN_TEST_WHEN_IDLE"),
+            metrics=_metrics(env),
         )
 
 
@@ -115,6 +124,30 @@ def keep_former_directory(env: Mapping[str, str]) -> None:
         former.rename(now)
     except OSError as error:
         raise ConfigError(f"{former} cannot become {now}: {error}") from error
+
+
+def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:
+    url = env.get(name, "")
+    if url and not url.startswith(schemes):
+        raise ConfigError(f"{name} must begin with {', '.join(schemes[:-1])} or {schemes[-1]}")
+    return url
+
+
+def _metrics(env: Mapping[str, str]) -> Address | None:
+    value = env.get("SHOWDOWN_WORKER_METRICS", "")
+    if value in ("", "off"):
+        return None
+    if value.startswith("/"):
+        return Path(value)
+    host, _, port = value.rpartition(":")
+    try:
+        if port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16:
+            return str(ip_address(host.strip("[]") or "127.0.0.1")), int(port)
+    except ValueError:
+        pass
+    raise ConfigError(
+        f"SHOWDOWN_WORKER_METRICS: {value!r} must be a port of 127.0.0.1, ADDRESS:PORT, the path of a socket, or off"
+    )
 
 
 def _switch(env: Mapping[str, str], name: str) -> bool:

@@ -14,6 +14,7 @@ import httpx
 from domain.jobs import HEARTBEAT_S, LEASE_S, BlockJob, BlockMessage, Heartbeat, HeartbeatAnswer, Phase, Report
 from domain.trial import BlockResult
 from workers.agent.api_client import Coordinator, Refused
+from workers.agent.tally import Ending
 from workers.runner.measurement import Cancelled
 
 log = logging.getLogger(__name__)
@@ -107,20 +108,14 @@ def execute(
     measure: Measure,
     period_s: float = HEARTBEAT_S,
     announce: Callable[[BlockJob], None] = lambda _: None,
+    count: Callable[[Ending], None] = lambda _: None,
 ) -> None:
     """Claim and run one attempt. Raises ``SystemExit`` and ``KeyboardInterrupt`` only, after reporting them.
 
-    ``announce`` is called after the report.
+    ``announce`` is called after the report, ``count`` at each end of a claimed attempt.
     """
-    coordinator.deliver()
-    try:
-        job = coordinator.claim(message)
-    except Refused as refusal:
-        log.info("block %s attempt %d is not claimed: %s", message.block_id, message.attempt, refusal)
-        return
-    except httpx.HTTPError as error:
-        # The coordinator's ticker sends the message of an unclaimed attempt again.
-        log.warning("block %s attempt %d cannot be claimed: %s", message.block_id, message.attempt, error)
+    job = _claimed(message, coordinator)
+    if job is None:
         return
     with Lease(coordinator, job, period_s) as lease:
         try:
@@ -130,12 +125,34 @@ def execute(
         except (SystemExit, KeyboardInterrupt):
             coordinator.report(job, Report(lease=job.lease, cancelled=True, failure="the worker was stopped"),
                                patience_s=0)  # fmt: skip
+            count(Ending.CANCELLED)
             raise
         except Exception as error:  # any error fails the attempt, not the worker
             log.exception("block %s attempt %d failed", job.block_id, job.attempt)
             report = Report(lease=job.lease, failure=f"{type(error).__name__}: {error}"[:2000])
     if lease.lost.is_set():
+        count(Ending.LOST)
         coordinator.give_up(job)
         return
+    count(_ending(report))
     coordinator.report(job, report)
     announce(job)
+
+
+def _claimed(message: BlockMessage, coordinator: Coordinator) -> BlockJob | None:
+    """The job, after reports that wait were delivered; ``None`` if it is not this host's to run."""
+    coordinator.deliver()
+    try:
+        return coordinator.claim(message)
+    except Refused as refusal:
+        log.info("block %s attempt %d is not claimed: %s", message.block_id, message.attempt, refusal)
+    except httpx.HTTPError as error:
+        # The coordinator's ticker sends the message of an unclaimed attempt again.
+        log.warning("block %s attempt %d cannot be claimed: %s", message.block_id, message.attempt, error)
+    return None
+
+
+def _ending(report: Report) -> Ending:
+    if report.cancelled:
+        return Ending.CANCELLED
+    return Ending.DONE if report.result is not None else Ending.FAILED

@@ -38,7 +38,7 @@ class Delivery(Enum):
     AWAY = auto()
     """It waits, and so do all others: the coordinator cannot be reached."""
     NOT_UNDERSTOOD = auto()
-    """The coordinator does not understand it: it is set aside, because it may be a finished measurement."""
+    """The coordinator cannot use it: it is set aside, because it may be a finished measurement."""
 
 
 Send = Callable[[str, str, str], Delivery]
@@ -144,7 +144,7 @@ class Outbox:
             return Delivery.DONE
         outcome = send(file.name, path, body)
         if outcome is Delivery.NOT_UNDERSTOOD:
-            self._set_aside(file, "the coordinator does not understand it")
+            self._set_aside(file, "the coordinator cannot use it; the warning before this says why")
         if outcome is Delivery.DONE:
             try:
                 file.unlink(missing_ok=True)

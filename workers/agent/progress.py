@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 import httpx
 from pydantic import ValidationError
 
-from domain.campaign_points import campaign_progress_point, verdict_point
+from domain.campaign_points import campaign_event_point, campaign_progress_point, verdict_point
 from domain.jobs import BlockJob
 from domain.report import Family, Verdict
-from domain.sample import campaign_event_point
 from workers.agent.api_client import Coordinator, Refused
 from workers.runner.trial_run import Telemetry
 
@@ -31,13 +30,16 @@ def announce(
         return
     campaign, now_ns = job.campaign_id, clock()
     ended, failed, planned = progress.blocks_ended, progress.blocks_failed, progress.blocks_planned
-    telemetry.put(campaign_progress_point(campaign, ended, failed, planned, now_ns))
+    point = campaign_progress_point(
+        campaign, ended, failed, planned, now_ns, name=job.campaign_name, started_at=job.campaign_started_at
+    )
+    telemetry.put(point)
     for verdict in progress.verdicts:
         telemetry.put(verdict_point(campaign, verdict, now_ns))
     if progress.ended and progress.verdicts:
         text = " ".join(verdict.sentence for verdict in _primary(progress.verdicts))
-        host = job.block.host
-        telemetry.put(campaign_event_point(campaign, host, "verdicts", text, now_ns, kind="verdict"))
+        event = campaign_event_point(campaign, job.block.host, "verdicts", text, now_ns, kind="verdict")
+        telemetry.put(event)
 
 
 def _primary(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -98,6 +98,9 @@ class HostRegistration:
     end: Callable[[], None] = end_process
     errors: ErrorLog = field(default_factory=ErrorLog)
     report_vitals: Callable[[], None] = lambda: None
+    life_at_s: float = 0.0
+    """When the coordinator last took a sign of life, in seconds since the epoch."""
+
     _capabilities: HostCapabilities | None = None
 
     def run(self) -> None:
@@ -147,3 +150,4 @@ class HostRegistration:
 
     def _register(self) -> None:
         self.coordinator.register(self._probed())
+        self.life_at_s = time.time()

@@ -26,6 +26,7 @@ from workers.agent.app import own_queue_of, probe_capabilities
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import execute
 from workers.agent.progress import announce
+from workers.agent.tally import BlockTally
 from workers.datapaths.base import Datapath
 from workers.inventory.fingerprint import fingerprint
 from workers.lab.cleanup import REGISTER_DIR, CleanupRegister, sweep
@@ -47,7 +48,13 @@ FLUSH_S = 3.0
 def run_block(message: dict[str, Any]) -> None:
     """Run the attempt that the message names, if it is still free."""
     worker = this_worker()
-    execute(BlockMessage.model_validate(message), worker.coordinator, worker.measure, announce=worker.announce)
+    execute(
+        BlockMessage.model_validate(message),
+        worker.coordinator,
+        worker.measure,
+        announce=worker.announce,
+        count=worker.tally.add,
+    )
 
 
 @shared_task(name=TEST_TRAITS_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
@@ -73,6 +80,7 @@ class Worker:
         self.settings = settings
         self.coordinator = Coordinator(settings)
         self.register = CleanupRegister(REGISTER_DIR)
+        self.tally = BlockTally(settings.state_dir)
         self.stream = Stream.to_influx(
             settings.influx_url, settings.influx_token, settings.influx_org, settings.influx_bucket,
             settings.telemetry_dir,

@@ -31,6 +31,9 @@ class Watchdog:
     clock: Callable[[], float] = time.monotonic
     wait: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
     broker_error: str = ""
+    queued: int | None = None
+    """Messages that waited at the last look; ``None`` if Redis did not answer."""
+
     _taken: int = -1
     _deaf_since: float | None = None
 
@@ -49,9 +52,9 @@ class Watchdog:
             waiting = self.waiting()
         except Exception as error:  # kombu, redis and socket errors share no base class
             self.broker_error = f"{type(error).__name__}: {error}"[:300]
-            self._deaf_since = None  # without Redis nobody hears; that is no reason to restart
+            self._deaf_since = self.queued = None  # without Redis nobody hears; that is no reason to restart
             return
-        self.broker_error = ""
+        self.broker_error, self.queued = "", waiting
         now, taken = self.clock(), self.taken()
         if not waiting or taken != self._taken or self.busy():
             self._taken, self._deaf_since = taken, None

@@ -66,6 +66,11 @@ bool address_same_host(const union address *one, const union address *other)
 	return one->v4.sin_addr.s_addr == other->v4.sin_addr.s_addr;
 }
 
+bool address_same(const union address *one, const union address *other)
+{
+	return address_same_host(one, other) && address_port(one) == address_port(other);
+}
+
 void address_text(const union address *address, char *text, size_t size)
 {
 	char host[INET6_ADDRSTRLEN];

@@ -29,6 +29,8 @@ socklen_t address_size(const union address *address);
 uint16_t address_port(const union address *address);
 void address_set_port(union address *address, uint16_t port);
 bool address_same_host(const union address *one, const union address *other);
+// The same host and port.
+bool address_same(const union address *one, const union address *other);
 
 // "ADDRESS:PORT", as in a URL.
 void address_text(const union address *address, char *text, size_t size);

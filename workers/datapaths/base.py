@@ -5,17 +5,19 @@ listed. It never sleeps, times, polls or writes results: the runner owns all of 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import Enum
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from pyroute2.netlink.exceptions import NetlinkError
 
 from bpf.loader import BpfError
 from domain.condition import Condition
 from domain.counters import Counters
+from domain.figures import TrialFigure
 from domain.jobs import HostCapabilities
+from domain.use import Use
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 from workers.lab.nft import NftError
@@ -29,6 +31,71 @@ class Attachment(Protocol):
 
     def counters(self) -> Counters:
         """What crossed *this* datapath since it was attached. Raises ``DatapathError`` when it is gone."""
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An attachment that knows what its programs use."""
+
+    def use(self) -> Use:
+        """Raises ``DatapathError`` when they are gone."""
+
+
+@runtime_checkable
+class Figured(Protocol):
+    """An attachment that has figures besides its counters, such as the time that loading its list took."""
+
+    def figures(self) -> Sequence[TrialFigure]:
+        """Those of the whole trial, at its end. Raises ``DatapathError`` when it is gone."""
+
+
+@runtime_checkable
+class Changing(Attachment, Protocol):
+    """An attachment with something that can be changed under load, as a list."""
+
+    @property
+    def change_title(self) -> str:
+        """What one change is, as the head of a column."""
+
+    def change(self) -> int:
+        """Make some changes that cancel each other; returns how many. The runner times it. Raises ``DatapathError``."""
+
+
+@runtime_checkable
+class HealthMarked(Attachment, Protocol):
+    """A balancer that learns from a health checker outside which origins are up. The runner has such a checker."""
+
+    def mark_health(self, address: str, up: bool) -> None:
+        """From now on new connections go to this origin, or not. Raises ``DatapathError``, or ``ValueError``."""
+
+
+@runtime_checkable
+class HealthChecking(Attachment, Protocol):
+    """A balancer that checks its origins itself, as the lab asks (``LabSpec.health``)."""
+
+    def check_health(self, *, on: bool) -> None:
+        """Begin, or stop and take every origin for up: an idle lab sends no packets. Raises ``DatapathError``."""
+
+    def health(self) -> Mapping[str, bool]:
+        """Whether it takes each origin for up. Raises ``DatapathError``."""
+
+
+@runtime_checkable
+class Hashing(Attachment, Protocol):
+    """A balancer that remembers connections in a table, and would else choose their origins by a hash."""
+
+    def forget_connections(self) -> int:
+        """Empty the table; returns how many entries it had. Raises ``DatapathError``."""
+
+    def hash_moves(self, address: str) -> float:
+        """The share of hash slots that get another origin when ``address`` joins the others. Computed."""
+
+
+class Bound(NamedTuple):
+    """The most of a condition that a datapath takes, and why: the end of a sentence."""
+
+    most: int
+    why: str
 
 
 class DatapathError(RuntimeError):
@@ -77,8 +144,23 @@ class Datapath(ABC):
     role: ClassVar[str] = ""
     """``limit`` (``domain.names.LIMIT``): no other datapath can be faster, so figures are shown as shares of it."""
 
+    over: ClassVar[str] = ""
+    """The datapath that does the same but for what this one adds, if there is one: what it costs is priced over it."""
+
+    terminates_tls: ClassVar[bool] = False
+    """Its clients speak TLS with it, whatever the workload, and the origin gets plain requests."""
+
     protocols: ClassVar[frozenset[str]] = frozenset({"tcp"})
     """What it carries: ``tcp``, ``udp``. Other packets take the path that it replaces, which is closed."""
+
+    blocks_attacks: ClassVar[bool] = False
+    """Every packet of an attack must be blocked, and nothing else: the runner compares both counts."""
+
+    accounts_for_floods: ClassVar[bool] = False
+    """What became of each SYN of a flood must be known: the runner compares independent counts."""
+
+    services: ClassVar[frozenset[str]] = frozenset()
+    """The only protocols above TCP that it carries, named as a workload's ``service``; empty: all."""
 
     ip_versions: ClassVar[frozenset[int]] = frozenset({4, 6})
     """The IP versions that it carries; a lab's traffic is of one (``LabSpec.ip_version``)."""
@@ -87,6 +169,10 @@ class Datapath(ABC):
     """Offloads (workers/lab/offloads.py) that it cannot have. Every lab of its block runs without them."""
     bypassed_stages: ClassVar[frozenset[str]] = frozenset()
     """Kernel stages that its packets bypass, so that the probes of them do not apply."""
+    bounds: ClassVar[Mapping[str, Bound]] = {}
+    """By the fields of a condition with a number (``blocklist_entries``). Its trial above a bound is refused."""
+    excludes: ClassVar[Mapping[str, str]] = {}
+    """By fields of a condition that it cannot have: why, the end of a sentence. Its trial is refused."""
     one_client: ClassVar[str] = ""
     """Why it cannot have several clients; empty where it can."""
 

@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import ClassVar
 
 from pyroute2 import IPRoute
 
@@ -40,6 +41,9 @@ class EbpfConnect(Datapath):
     requires = ("bcc", "kernel_headers", "bpf.cgroup_connect", "program.haproxy")
 
     one_client = "its client runs on the DUT itself"
+    excludes: ClassVar = dict.fromkeys(
+        ("loss_percent", "delay_us"), "its client runs on the DUT, and crosses no network"
+    )
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The client is on the DUT and connects to the origin; the origin sees the proxy."""

@@ -2,7 +2,8 @@
 
 The table is a BPF LRU hash map. A connection that it has evicted goes where Maglev hashing sends it: to the same origin
 as long as none has come or gone since. Origins that are marked down get no new connections. With no origin up the
-programs drop and count new connections. The routed path is closed, so packets that the programs miss are dropped too.
+programs drop and count new connections. A flow of datagrams is a connection that nothing opens or closes. The routed
+path is closed, so packets that the programs miss are dropped too.
 """
 
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ class EbpfLb(Datapath):
     summary = "eBPF at tc ingress balances over four origins: Maglev hashing, own connection table, DNAT."
     requires = ("bcc", "kernel_headers", "tc.bpf", "bpf.redirect_neigh")
     tracking = Tracking.NEVER
+    protocols = frozenset({"tcp", "udp"})
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name, balancing.MAPS, balancing.DEFINES)

@@ -19,6 +19,7 @@ class EbpfRedirect(Datapath):
     summary = "eBPF at tc ingress forwards with bpf_redirect_neigh, past netfilter and routing."
     requires = ("bcc", "kernel_headers", "tc.bpf", "bpf.redirect_neigh")
     tracking = Tracking.NEVER
+    protocols = frozenset({"tcp", "udp"})
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name)

@@ -22,8 +22,10 @@ class EbpfRedirectPeer(Datapath):
     summary = "eBPF at tc ingress puts packets into the next namespace at once with bpf_redirect_peer."
     requires = ("bcc", "kernel_headers", "tc.bpf", "bpf.redirect_peer")
     tracking = Tracking.NEVER
+    protocols = frozenset({"tcp", "udp"})
     # The DUT's device receives a packet; no device there sends it, and none at the far end receives it.
     bypassed_stages: ClassVar[frozenset[str]] = frozenset({"forward", "rx_steering"})
+    excludes: ClassVar = {"vlan": "bpf_redirect_peer needs a veth, and a VLAN device has no peer"}
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name)

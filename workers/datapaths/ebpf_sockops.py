@@ -9,6 +9,7 @@ that appears on the loopback device is dropped and counted, so the datapath fail
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
@@ -50,6 +51,9 @@ class EbpfSockops(Datapath):
     name = "ebpf_sockops"
     function = "splice"
     one_client = "its client runs on the DUT itself"
+    excludes: ClassVar = dict.fromkeys(
+        ("loss_percent", "delay_us"), "its client runs on the DUT, and crosses no network"
+    )
     summary = "sock_ops and sk_msg short-circuit the sockets of HAProxy and a client on the DUT itself."
     requires = ("bcc", "kernel_headers", "program.nft", "program.haproxy", "bpf.sk_msg", "bpf.sock_ops")
 

@@ -21,6 +21,7 @@ class EbpfXdp(Datapath):
     summary = "XDP redirects frames between the DUT's devices, natively where the driver takes it."
     requires = ("bcc", "kernel_headers", "bpf.xdp", "xdp.generic")
     tracking = Tracking.NEVER
+    protocols = frozenset({"tcp", "udp"})
     disabled_offloads = xdp.DISABLED_OFFLOADS
     # The DUT allocates no skb, so its devices receive and send none.
     bypassed_stages: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})

@@ -6,10 +6,7 @@ The origin sees the proxy's address. The routed path is closed, so a client that
 from contextlib import ExitStack
 
 from workers.datapaths.base import Attachment, Datapath
-from workers.datapaths.lib import haproxy
-from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
-from workers.lab import dut
-from workers.lab.addresses import endpoint
+from workers.datapaths.lib import explicit
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
@@ -24,14 +21,7 @@ class ExplicitProxy(Datapath):
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The client connects to the proxy, and the origin sees the proxy."""
-        return ClientEndpoint(
-            lab.client_ns, lab.dut_client_address, LISTEN_PORT, expected_source=lab.dut_server_address
-        )
+        return explicit.endpoint(lab)
 
     def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
-        path = stack.enter_context(dut.closed_path(lab))
-        devices = stack.enter_context(dut.devices_of(lab))
-        origin = endpoint(lab.server_address, lab.origin_port)
-        how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin)
-        proxy = stack.enter_context(haproxy.running(lab, how))
-        return Proxied(self.name, proxy, path, lambda: SteeringCounters(devices.received("dut_client")))
+        return explicit.attach(self.name, lab, stack, explicit.proxying(lab))

@@ -20,7 +20,7 @@ _RULES = """\
     counter refused {{ }}
     chain balance {{
         type nat hook prerouting priority dstnat; policy accept;
-        {rule}
+        {rules}
     }}
     {chains}
 """
@@ -44,6 +44,7 @@ class NftDnat(Datapath):
     summary = "nftables DNAT over four origins: jhash of the client's address and port, conntrack."
     requires = ("program.nft", "nft.dnat")
     tracking = Tracking.ALWAYS
+    protocols = frozenset({"tcp", "udp"})
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The client connects to the virtual address; the origin sees the client's address."""
@@ -61,22 +62,26 @@ def _rules(lab: Lab) -> str:
     numbers = range(len(lab.origin_addresses))
     return _RULES.format(
         counters=" ".join(f"counter origin{n} {{ }};" for n in numbers),
-        rule=_rule(lab, lab.origin_addresses),
-        # Only the first packet of a connection reaches a nat chain: these counters count connections.
+        rules="\n        ".join(_rules_of_protocols(lab, lab.origin_addresses)),
+        # Only the first packet of a connection or flow reaches a nat chain: these counters count connections.
         chains="\n".join(
             f"chain origin{n} {{ counter name origin{n} dnat to {lab.origin_addresses[n]}; }}" for n in numbers
         ),
     )
 
 
-def _rule(lab: Lab, up: tuple[str, ...]) -> str:
+def _rules_of_protocols(lab: Lab, up: tuple[str, ...]) -> list[str]:
+    return [_rule(lab, up, protocol) for protocol in ("tcp", "udp")]
+
+
+def _rule(lab: Lab, up: tuple[str, ...], protocol: str) -> str:
     ip, port = nft.family(lab), lab.origin_port
-    match = f'iifname "{lab.devices["dut_client"]}" {ip} daddr {lab.virtual_address} tcp dport {port}'
+    match = f'iifname "{lab.devices["dut_client"]}" {ip} daddr {lab.virtual_address} {protocol} dport {port}'
     if not up:
         return f"{match} counter name refused drop"
     goals = ", ".join(f"{n} : goto origin{lab.origin_addresses.index(address)}" for n, address in enumerate(up))
     # Without a fixed seed nft would choose one per rule, and the origins' shares would differ from lab to lab.
-    return f"{match} jhash {ip} saddr . tcp sport mod {len(up)} seed 0x5d vmap {{ {goals} }}"
+    return f"{match} jhash {ip} saddr . {protocol} sport mod {len(up)} seed 0x5d vmap {{ {goals} }}"
 
 
 @dataclass
@@ -117,4 +122,9 @@ class Translation:
         up = tuple(one for one in self.lab.origin_addresses if one not in self._down)
         table = f"{nft.family(self.lab)} {nft.TABLE}"
         with raised_by(self.name):
-            nft.change(self.lab, f"flush chain {table} balance\nadd rule {table} balance {_rule(self.lab, up)}\n")
+            rules = "".join(f"add rule {table} balance {rule}\n" for rule in _rules_of_protocols(self.lab, up))
+            nft.change(self.lab, f"flush chain {table} balance\n{rules}")
+
+    def mark_health(self, address: str, up: bool) -> None:
+        """Set whether an origin gets new connections; established ones stay. Raises :class:`DatapathError`."""
+        self.mark(address, balancing.State.UP if up else balancing.State.DOWN)

@@ -1,6 +1,7 @@
 """nftables TPROXY to HAProxy, which assigns connections to the origins in turn and keeps the client's address.
 
 As in ``tproxy``, a counting drop follows the rule, which alone fails open, and the DUT does not forward.
+If a workload lets an origin die, HAProxy checks its servers itself, and tries another one when a connect fails.
 """
 
 from contextlib import ExitStack
@@ -29,9 +30,12 @@ class ProxyLb(Datapath):
         return balancing.client_endpoint(lab)
 
     def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
-        running = haproxy.running(lab, haproxy.Proxying(servers=lab.origin_addresses))
+        running = haproxy.running(lab, haproxy.Proxying(servers=lab.origin_addresses, health=lab.spec.health))
         asked, origins = lab.virtual_address, lab.origin_addresses
-        return BalancingProxy(lab, steering.attach_tproxy(self.name, lab, stack, running, asked, origins))
+        balancing_proxy = BalancingProxy(lab, steering.attach_tproxy(self.name, lab, stack, running, asked, origins))
+        if lab.spec.health:
+            balancing_proxy.check_health(on=False)  # an idle lab sends no packets
+        return balancing_proxy
 
 
 @dataclass(frozen=True)
@@ -53,3 +57,14 @@ class BalancingProxy:
         balancing.check(self.lab, address)
         with raised_by(self.proxied.name):
             self.proxied.proxy.set_state(address, _STATES[state])
+
+    def check_health(self, *, on: bool) -> None:
+        """Let HAProxy check its servers, or stop it; then it takes all of them for up. Raises ``DatapathError``."""
+        with raised_by(self.proxied.name):
+            for address in self.lab.origin_addresses:
+                self.proxied.proxy.check_health(address, on=on)
+
+    def health(self) -> dict[str, bool]:
+        """Whether HAProxy takes each origin for up. Raises ``DatapathError``."""
+        with raised_by(self.proxied.name):
+            return self.proxied.proxy.health_by_server()

@@ -18,16 +18,19 @@ from bpf.enums import AttachType, ProgramType
 from bpf.loader import BpfError
 from domain.environment import search_path
 from domain.jobs import Feature
+from domain.texts import error_text
+from workers.inventory import filter_features, nft_features
 from workers.inventory import kernel_features as kernel
 from workers.inventory.privileges import remedy_of_refusal
+from workers.inventory.refused import Refused
 from workers.lab import cgroup_limits, cpus, netns
 
 PROGRAMS = {
     "haproxy": "haproxy", "nginx": "nginx", "wrk": "wrk", "nft": "nftables", "tc": "iproute2",
     "nsenter": "util-linux", "setpriv": "util-linux", "taskset": "util-linux", "h2load": "nghttp2-client",
-    "openssl": "openssl",
 }  # fmt: skip
 """Programs that variants use, and Debian's package of each."""
+NGINX_STREAM = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 
 _OTHER_KERNEL = "Use a kernel that has it."
 
@@ -37,11 +40,17 @@ class Try:
     """One feature: how to try it, and the remedy if it is absent."""
 
     name: str
-    attempt: Callable[[], None]
+    attempt: Callable[[], object]
     remedy: str
     absent: str = ""
     in_namespace: bool = False
     needs_root: bool = True
+
+
+def _qdisc(name: str, *options: str) -> Try:
+    """The feature of a queueing discipline, with the options that it does not go without."""
+    kind = name.removeprefix("qdisc.")
+    return Try(name, partial(kernel.qdisc, kind, *options), f"Run: modprobe sch_{kind}", in_namespace=True)
 
 
 TRIES = (
@@ -52,17 +61,22 @@ TRIES = (
     Try("netns", lambda: None, _OTHER_KERNEL, in_namespace=True),
     Try("netns.sysctl", kernel.sysctl, _OTHER_KERNEL, in_namespace=True),
     Try("veth", kernel.veth, "Run: modprobe veth", in_namespace=True),
-    Try("nft.tproxy", kernel.nft_tproxy, "Run: modprobe nft_tproxy", in_namespace=True),
-    Try("nft.socket", kernel.nft_socket, "Run: modprobe nft_socket", in_namespace=True),
-    Try("nft.redirect", kernel.nft_redirect, "Run: modprobe nft_redir nft_chain_nat", in_namespace=True),
-    Try("nft.dnat", kernel.nft_dnat, "Run: modprobe nft_nat nft_hash nft_ct", in_namespace=True),
-    Try("nft.ct", kernel.nft_ct, "Run: modprobe nft_ct nf_conntrack", in_namespace=True),
-    Try("nft.flowtable", kernel.nft_flowtable, "Run: modprobe nf_flow_table", in_namespace=True),
+    Try("vlan", kernel.vlan, "Run: modprobe 8021q", in_namespace=True),
+    Try("nft.tproxy", nft_features.tproxy, "Run: modprobe nft_tproxy", in_namespace=True),
+    Try("nft.socket", nft_features.socket, "Run: modprobe nft_socket", in_namespace=True),
+    Try("nft.redirect", nft_features.redirect, "Run: modprobe nft_redir nft_chain_nat", in_namespace=True),
+    Try("nft.dnat", nft_features.dnat, "Run: modprobe nft_nat nft_hash nft_ct", in_namespace=True),
+    Try("nft.limit", nft_features.limit, "Run: modprobe nft_limit", in_namespace=True),
+    Try("nft.payload_set", nft_features.payload_set, _OTHER_KERNEL, in_namespace=True),
+    Try("nft.ct", nft_features.ct, "Run: modprobe nft_ct nf_conntrack", in_namespace=True),
+    Try("nft.synproxy", nft_features.synproxy, "Run: modprobe nft_synproxy nft_ct", in_namespace=True),
+    Try("nft.flowtable", nft_features.flowtable, "Run: modprobe nf_flow_table", in_namespace=True),
     Try("tc.bpf", kernel.tc_bpf, "Run: modprobe cls_bpf sch_ingress", in_namespace=True),
     Try("tc.tcx", kernel.tcx, "Use Linux 6.6 or later.", in_namespace=True),
     Try("bpf.sk_assign", partial(kernel.helper, "sk_assign"), "Use Linux 5.7 or later."),
     Try("bpf.redirect_neigh", partial(kernel.helper, "redirect_neigh"), "Use Linux 5.10 or later."),
     Try("bpf.redirect_peer", partial(kernel.helper, "redirect_peer"), "Use Linux 5.10 or later."),
+    Try("bpf.skb_set_tstamp", partial(kernel.helper, "skb_set_tstamp"), "Use Linux 5.18 or later."),
     Try("bpf.xdp", kernel.xdp, _OTHER_KERNEL),
     Try("xdp.native", partial(kernel.xdp_on_veth, 4), "Use Linux 4.19 or later.", in_namespace=True),
     Try("xdp.generic", partial(kernel.xdp_on_veth, 2), "Use Linux 4.12 or later.", in_namespace=True),
@@ -74,11 +88,16 @@ TRIES = (
     Try("bpf.sock_ops", kernel.sock_ops, "Run: mount -t cgroup2 none /sys/fs/cgroup/unified"),
     Try("bpf.sk_lookup", kernel.sk_lookup, "Use Linux 5.9 or later."),
     Try("bpf.cgroup_connect", kernel.cgroup_connect, "Run: mount -t cgroup2 none /sys/fs/cgroup/unified"),
+    Try("bpf.cgroup_skb", filter_features.cgroup_skb, "Use Linux 6.15 or later, and mount cgroup2."),
+    Try("bpf.syncookie", partial(kernel.helper, "tcp_raw_gen_syncookie_ipv4"),
+        "Use Linux 6.0 or later with CONFIG_SYN_COOKIES."),
+    Try("bpf.lpm_trie", filter_features.lpm_trie, "Use Linux 5.13 or later."),
     Try("kprobes", kernel.kprobes, _OTHER_KERNEL, "CONFIG_KPROBES is off", needs_root=False),
     Try("fentry", kernel.fentry, _OTHER_KERNEL),
-    Try("qdisc.fq", partial(kernel.qdisc, "fq"), "Run: modprobe sch_fq", in_namespace=True),
-    Try("qdisc.fq_codel", partial(kernel.qdisc, "fq_codel"), "Run: modprobe sch_fq_codel", in_namespace=True),
-    Try("qdisc.netem", partial(kernel.qdisc, "netem"), "Run: modprobe sch_netem", in_namespace=True),
+    _qdisc("qdisc.tbf", "rate", "1mbit", "burst", "10kb", "limit", "10kb"),
+    *map(_qdisc, ("qdisc.htb", "qdisc.fq", "qdisc.fq_codel", "qdisc.netem")),
+    Try("nginx.stream", NGINX_STREAM.stat, "Run: apt-get install libnginx-mod-stream",
+        "nginx's module stream is not installed", needs_root=False),
     Try("netkit", partial(kernel.link, "netkit"), "Use Linux 6.7 or later with CONFIG_NETKIT.", in_namespace=True),
     Try("ipvs", kernel.ipvs, "Run: modprobe ip_vs", "no IPVS in this kernel, or its module is not loaded"),
     Try("ktls", kernel.ktls, "Run: modprobe tls", "no kernel TLS, or its module is not loaded", needs_root=False),
@@ -160,7 +179,7 @@ def _tried(one: Try, root: bool) -> Feature:
             netns.call_in_new(one.attempt)
         else:
             one.attempt()
-    except (OSError, BpfError, NetlinkError, subprocess.SubprocessError, kernel.Refused) as error:
+    except (OSError, BpfError, NetlinkError, subprocess.SubprocessError, Refused) as error:
         if remedy := remedy_of_refusal(error):
             return _feature(one.name, False, f"{_words(error).rstrip('.')}.", remedy)
         reason = one.absent or _words(error)
@@ -178,5 +197,5 @@ def remedy_of(remedy: str, modules: Path = Path("/proc/modules")) -> str:
 
 def _words(error: Exception) -> str:
     stderr = getattr(error, "stderr", None)
-    text = stderr.decode(errors="replace") if isinstance(stderr, bytes) else stderr or str(error)
+    text = stderr.decode(errors="replace") if isinstance(stderr, bytes) else stderr or error_text(error)
     return " ".join(text.split())[:200]

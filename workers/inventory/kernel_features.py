@@ -10,7 +10,6 @@ import os
 import platform
 import socket
 import struct
-import subprocess
 from pathlib import Path
 
 from pyroute2 import IPRoute
@@ -21,31 +20,23 @@ from bpf.instance import MapShape, create_map, load_program
 from bpf.links import attach_link, attach_raw_tracepoint
 from bpf.loader import BpfError, Module
 from bpf.sockmap import attach_to_map
+from workers.inventory.refused import Refused
 from workers.lab import cgroups, netns
 
 _RETURN_0 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)  # r0 = 0; exit
-_RETURN_1 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 1, 0x95, 0, 0, 0)  # r0 = 1; exit
-_HELPERS = {"sk_assign": 124, "redirect_neigh": 152, "redirect_peer": 155, "skc_lookup_tcp": 99}  # enum bpf_func_id
+RETURN_1 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 1, 0x95, 0, 0, 0)  # r0 = 1; exit
+_HELPERS = {
+    "sk_assign": 124,
+    "redirect_neigh": 152,
+    "redirect_peer": 155,
+    "skc_lookup_tcp": 99,
+    "skb_set_tstamp": 192,
+    "tcp_raw_gen_syncookie_ipv4": 204,
+}  # enum bpf_func_id
 
-_TPROXY = "meta l4proto tcp tproxy to :1 accept"
-_SOCKET = "socket transparent 1 accept"
-_DNAT = """table ip t {
-    chain o { dnat to 192.0.2.1; }
-    chain c {
-        type nat hook prerouting priority dstnat;
-        jhash ip saddr . tcp sport mod 1 vmap { 0 : goto o };
-    }
-    chain f { type filter hook forward priority filter; ct status dnat accept; }
-}
-"""
-_FLOWTABLE = "table ip t { flowtable f { hook ingress priority 0; devices = { lo }; }\n }\n"
 _IP_VS_SO_GET_VERSION = 64 + 1024 + 64  # include/uapi/linux/ip_vs.h
 _TCP_ULP = 31
 _PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
-
-
-class Refused(RuntimeError):
-    """The kernel refused, with its reason."""
 
 
 def bcc() -> None:
@@ -119,7 +110,7 @@ def sk_lookup() -> None:
 def cgroup_connect() -> None:
     """A program that rewrites connect(2) loads, and a cgroup2 is mounted to attach it to."""
     os.close(cgroups.open_root())
-    os.close(load_program("connect", _RETURN_1, ProgramType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_CONNECT))
+    os.close(load_program("connect", RETURN_1, ProgramType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_CONNECT))
 
 
 def sockmap() -> None:
@@ -131,7 +122,7 @@ def on_sockmap(kind: ProgramType, attach: AttachType) -> None:
     """A program of the kind can be attached to a map of sockets."""
     sockets = create_map("sockets", MapShape(MapType.SOCKMAP, 4, 4, 1, 0))
     try:
-        program = load_program("verdict", _RETURN_1, kind)
+        program = load_program("verdict", RETURN_1, kind)
         try:
             attach_to_map(program, sockets, attach)
         finally:
@@ -143,13 +134,20 @@ def on_sockmap(kind: ProgramType, attach: AttachType) -> None:
 def sock_ops() -> None:
     """A sock_ops program loads, and a cgroup2 is mounted to attach it to."""
     os.close(cgroups.open_root())
-    os.close(load_program("sock_ops", _RETURN_1, ProgramType.SOCK_OPS))
+    os.close(load_program("sock_ops", RETURN_1, ProgramType.SOCK_OPS))
 
 
 def veth() -> None:
     """A pair of virtual Ethernet devices can be made. Call it in a new namespace."""
     with IPRoute() as ip:
         ip.link("add", ifname="sdtry0", kind="veth", peer={"ifname": "sdtry1"})
+
+
+def vlan() -> None:
+    """A VLAN device can be put on a veth. Call it in a new namespace."""
+    veth()
+    with IPRoute() as ip:
+        ip.link("add", ifname="sdtry2", kind="vlan", link=ip.link_lookup(ifname="sdtry0")[0], vlan_id=1)
 
 
 def link(kind: str) -> None:
@@ -163,39 +161,9 @@ def sysctl() -> None:
     netns.write_sysctls({"net/ipv4/ip_local_port_range": "1024 65535"})
 
 
-def qdisc(kind: str) -> None:
+def qdisc(kind: str, *options: str) -> None:
     """A queueing discipline can be put on a device. Call it in a new namespace."""
-    netns.run_program(["tc", "qdisc", "add", "dev", "lo", "root", kind], timeout_s=5)
-
-
-def nft_tproxy() -> None:
-    """nft accepts a rule with ``tproxy``. Call it in a new namespace."""
-    _nft(_prerouting(_TPROXY))
-
-
-def nft_redirect() -> None:
-    """nft accepts a rule with ``redirect``. Call it in a new namespace."""
-    _nft("table ip t { chain c { type nat hook prerouting priority dstnat; tcp dport 1 redirect to :2; }\n }\n")
-
-
-def nft_dnat() -> None:
-    """nft accepts ``dnat`` by a hash, and a rule that matches ``ct status dnat``. Call it in a new namespace."""
-    _nft(_DNAT)
-
-
-def nft_socket() -> None:
-    """nft accepts a rule with ``socket transparent``. Call it in a new namespace."""
-    _nft(_prerouting(_SOCKET))
-
-
-def nft_ct() -> None:
-    """nft accepts a rule on a connection's state, which enables tracking. Call it in a new namespace."""
-    _nft(_prerouting("ct state new accept"))
-
-
-def nft_flowtable() -> None:
-    """nft accepts a flow table. Call it in a new namespace."""
-    _nft(_FLOWTABLE)
+    netns.run_program(["tc", "qdisc", "add", "dev", "lo", "root", kind, *options], timeout_s=5)
 
 
 def btf() -> None:
@@ -259,18 +227,3 @@ def _perf_event(kind: int, config: int) -> None:
     if fd < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     os.close(fd)
-
-
-def _prerouting(rule: str) -> str:
-    return f"table ip t {{ chain c {{ type filter hook prerouting priority mangle; {rule}; }}\n }}\n"
-
-
-def _nft(rules: str) -> None:
-    try:
-        netns.run_program(["nft", "-f", "-"], stdin=rules, timeout_s=5)
-    except FileNotFoundError:
-        raise Refused("the program nft is missing") from None
-    except subprocess.CalledProcessError as error:
-        # nft quotes the rule below its reason, with a caret; the reason alone is enough here.
-        reason = error.stderr.partition("Error: ")[2].partition("\n")[0]
-        raise Refused(f"nft: {reason or error.stderr.strip() or f'status {error.returncode}'}") from error

@@ -17,11 +17,15 @@ VERSIONS = (4, 6)
 
 @dataclass(frozen=True)
 class Addresses:
-    """The addresses of one IP version in the lab at ``position``, which has ``clients_count`` clients."""
+    """The addresses of one IP version in the lab at ``position``, which has ``clients_count`` clients.
+
+    A single client may send from ``sources_count`` addresses.
+    """
 
     version: int
     position: int
     clients_count: int = 1
+    sources_count: int = 1
 
     @cached_property
     def client(self) -> str:
@@ -65,9 +69,16 @@ class Addresses:
         return tuple(self._behind(10 + number) for number in range(1, self.clients_count + 1))
 
     @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """Those that traffic comes from: the clients', or the many of a single client."""
+        if self.sources_count == 1:
+            return self.clients
+        return tuple(self._behind(10 + number) for number in range(1, self.sources_count + 1))
+
+    @cached_property
     def client_network(self) -> str:
         """The network that has all clients' addresses: one address, or the network behind the router."""
-        if self.clients_count == 1:
+        if self.clients_count == self.sources_count == 1:
             return f"{self.client}/{self.host_bits}"
         return f"{self._behind(0)}/{self.link_bits}"
 
@@ -123,3 +134,8 @@ def endpoint(address: str, port: int) -> str:
 def packed(address: str) -> bytes:
     """An address in network order: 4 or 16 bytes."""
     return ipaddress.ip_address(address).packed
+
+
+def printed(packed_address: bytes) -> str:
+    """The text of an address in network order."""
+    return str(ipaddress.ip_address(packed_address))

@@ -33,6 +33,7 @@ class ClientNetwork:
     clients: Sequence[Client]
     addresses: Mapping[int, Addresses]
     offloads: dict[str, bool]
+    link: dict[str, int]
 
     def each(self) -> Iterator[Addresses]:
         """The addresses of each IP version that this kernel has."""
@@ -50,11 +51,13 @@ class ClientNetwork:
 
 
 def build(network: ClientNetwork) -> Iterator[dict[str, bool]]:
-    """Connect every client to the router, and add the DUT's route to them; yields each device's offloads.
+    """Add the DUT's route to the clients, and connect several to their router; yields each device's offloads.
 
     The namespaces must exist, and the router must have its device. Raises ``OSError`` or pyroute2's ``NetlinkError``.
     """
     netns.call_in(network.dut_ns, lambda: _way_back(network))
+    if len(network.clients) == 1:  # it is on the link to the DUT, with all its addresses
+        return
     for client in network.clients:
         yield netns.call_in(network.router_ns, lambda client=client: _near_end(network, client))  # type: ignore[misc]
         yield netns.call_in(client.netns, lambda client=client: _far_end(network, client))  # type: ignore[misc]
@@ -65,6 +68,19 @@ def build(network: ClientNetwork) -> Iterator[dict[str, bool]]:
 def _make_router() -> None:
     sysctls.set_forwarding(on=True)
     netns.write_sysctls({"net/ipv4/tcp_early_demux": "0"})
+
+
+def add_sources(ip: IPRoute, index: int, addresses: Addresses) -> dict[str, str]:
+    """Add the many addresses of a single client to its device, if it has many.
+
+    Returns what its default route needs besides: a socket that is bound to none of them uses the first.
+    """
+    if addresses.sources_count == 1:
+        return {}
+    for address in addresses.sources:
+        flags = sysctls.NODAD[addresses.version]
+        ip.addr("add", index=index, address=address, prefixlen=addresses.host_bits, **flags)
+    return {"prefsrc": addresses.sources[0]}
 
 
 def _way_back(network: ClientNetwork) -> None:
@@ -82,7 +98,7 @@ def _near_end(network: ClientNetwork, client: Client) -> dict[str, bool]:
             peer = {"ifname": far, "net_ns_fd": place, "address": far_mac, **one_queue}
             ip.link("add", ifname=near, kind="veth", address=near_mac, peer=peer, **one_queue)
             index = ip.link_lookup(ifname=near)[0]
-            ip.link("set", index=index, **sysctls.SILENT)
+            ip.link("set", index=index, **sysctls.SILENT, **network.link)
             for one in network.each():
                 address = one.clients[client.number - 1]
                 ip.neigh("add", dst=address, lladdr=far_mac, ifindex=index, state=sysctls.NUD_PERMANENT)
@@ -97,7 +113,7 @@ def _far_end(network: ClientNetwork, client: Client) -> dict[str, bool]:
     with IPRoute() as ip:
         ip.link("set", index=1, state="up")
         index = ip.link_lookup(ifname=far)[0]
-        ip.link("set", index=index, **sysctls.SILENT)
+        ip.link("set", index=index, **sysctls.SILENT, **network.link)
         for one in network.each():
             address = one.clients[client.number - 1]
             ip.addr("add", index=index, address=address, prefixlen=one.host_bits, **sysctls.NODAD[one.version])

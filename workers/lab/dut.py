@@ -13,6 +13,7 @@ from workers.lab.proc_net import DevicePackets, device_packets, ip_counter, ipv6
 
 MARK = 1  # of packets that the DUT delivers locally although their destination is elsewhere
 LOCAL_TABLE = 100
+FULL_HOP_LIMIT = 64  # Linux's default for both IP versions
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -68,6 +69,47 @@ def arrivals_at(place: str) -> Iterator[Callable[[], int]]:
 
         at_first = received()
         yield lambda: received() - at_first
+
+
+@contextmanager
+def misaddressed_at(place: str) -> Iterator[Callable[[], int]]:
+    """Count the packets that a namespace without forwarding receives for addresses that it does not have."""
+    with _counted(place, ("snmp", "Ip:", "InAddrErrors"), "Ip6InAddrErrors", "Ip6InNoRoutes") as refused:
+        at_first = refused()
+        yield lambda: refused() - at_first
+
+
+@contextmanager
+def own_segments(lab: Lab) -> Iterator[Callable[[], int]]:
+    """Count the TCP segments that the DUT itself sends from now on, such as those of health checks."""
+    with _counted(lab.dut_ns, ("snmp", "Tcp:", "OutSegs")) as sent:
+        at_first = sent()
+        yield lambda: sent() - at_first
+
+
+@contextmanager
+def one_hop(lab: Lab) -> Iterator[ClosedPath]:
+    """Give the client's packets one hop to live, so that the DUT forwards none which its datapath does not prolong.
+
+    For datapaths that pass packets on to the kernel's routing. The kernel counts each packet that it drops for this in
+    ``InHdrErrors``, and answers it with ICMP. Several clients are behind a router, which is one hop more.
+    """
+    with ExitStack() as stack:
+        header = ("snmp", "Ip:", "InHdrErrors")
+        refused = stack.enter_context(_counted(lab.dut_ns, header, "Ip6InHdrErrors"))
+        for client in lab.clients:
+            stack.callback(netns.call_in, client.netns, lambda: _set_hop_limit(FULL_HOP_LIMIT))
+            netns.call_in(client.netns, lambda: _set_hop_limit(min(2, len(lab.clients))))
+        yield ClosedPath(refused)
+
+
+def _set_hop_limit(hops: int) -> None:
+    """Of all packets that the sockets of the calling thread's namespace send."""
+    values = {"net/ipv4/ip_default_ttl": str(hops)}
+    if 6 in sysctls.versions():
+        devices = os.listdir("/proc/sys/net/ipv6/conf")
+        values |= {f"net/ipv6/conf/{device}/hop_limit": str(hops) for device in devices}
+    netns.write_sysctls(values)
 
 
 @contextmanager

@@ -1,17 +1,40 @@
 """The endpoints of a lab's path, and its clients."""
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+
+from workers.lab.encryption import encrypted
 
 
 @dataclass(frozen=True)
 class ClientEndpoint:
-    """The client's namespace, the address that it connects to, and the source address that the origin must see."""
+    """The client's namespace, the address that it connects to, and the source address that the origin must see.
+
+    ``authority`` is the file of the authority that has signed its certificate; ``None``: it speaks no TLS. A datapath
+    that terminates TLS has it, whatever the workload. Else TLS, if there is any, is the origin's.
+
+    ``all_origins``: the datapath uses every address of the server, not only the first.
+    """
 
     netns: str
     address: str
     port: int
     expected_source: str
+    authority: Path | None = None
+    all_origins: bool = False
+
+    def connect(self, timeout_s: float) -> socket.socket:
+        """A connection as the client makes it, from the calling thread's namespace. Raises ``OSError``."""
+        plain = socket.create_connection((self.address, self.port), timeout=timeout_s)
+        if self.authority is None:
+            return plain
+        try:
+            return encrypted(plain, self.address, str(self.authority))
+        except BaseException:
+            plain.close()
+            raise
 
 
 @dataclass(frozen=True)

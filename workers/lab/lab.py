@@ -17,7 +17,7 @@ from pyroute2 import IPRoute
 
 from domain.environment import program_environment
 from probes.base import LabView
-from workers.lab import cleanup, clients, cpus, endpoints, netns, offloads, proc_net, sysctls
+from workers.lab import cleanup, clients, cpus, endpoints, netns, offloads, proc_net, sysctls, vlans
 from workers.lab.addresses import VERSIONS, Addresses
 from workers.lab.cleanup import RUN_ROOT, CleanupRegister
 from workers.lab.endpoints import Client, ClientEndpoint
@@ -49,7 +49,7 @@ class Lab:
             {"client": f"{device}c", "dut_client": f"{device}dc", "dut_server": f"{device}ds", "server": f"{device}s"}
         )
         # Of both IP versions. The attributes below are those of the traffic's version.
-        self.addresses = {one: Addresses(one, spec.position, spec.clients) for one in VERSIONS}
+        self.addresses = {one: Addresses(one, spec.position, spec.clients, spec.sources) for one in VERSIONS}
         ours = self.addresses[spec.ip_version]
         self.client_address, self.server_address = ours.client, ours.server
         self.dut_client_address, self.dut_server_address = ours.dut_client, ours.dut_server
@@ -58,9 +58,9 @@ class Lab:
             ours.virtual,
             ours.client_network,
         )
-        self.client_endpoint = ClientEndpoint(
-            self.client_ns, self.server_address, self.origin_port, expected_source=self.client_address
-        )
+        self.source_addresses = ours.sources
+        own = self.client_address if spec.sources == 1 else ours.sources[0]
+        self.client_endpoint = ClientEndpoint(self.client_ns, self.server_address, self.origin_port, own)
         self.clients: tuple[Client, ...] = endpoints.make_clients(self.client_ns, ours.clients)
         self.run_dir = RUN_ROOT / f"{spec.tag}-{stem}"
         self._client_offloads: list[dict[str, bool]] = []
@@ -92,6 +92,7 @@ class Lab:
             clients=self.clients,
             addresses=self.addresses,
             offloads=self.wanted_offloads,
+            link=self.spec.link_settings,
         )
 
     @property
@@ -101,8 +102,8 @@ class Lab:
 
     @property
     def answering(self) -> tuple[str, ...]:
-        """The addresses on which the origin answers: all of them if the client connects to the virtual address."""
-        balanced = self.client_endpoint.address == self.virtual_address
+        """The addresses on which the origin answers: all if the client connects to the virtual one, or needs them."""
+        balanced = self.client_endpoint.all_origins or self.client_endpoint.address == self.virtual_address
         return self.origin_addresses if balanced else (self.server_address,)
 
     def ifindex(self, role: str) -> int:
@@ -116,12 +117,12 @@ class Lab:
     @property
     def wanted_offloads(self) -> dict[str, bool]:
         """The offloads that every device of the lab is set to."""
-        return offloads.DEFAULTS | dict.fromkeys(self.spec.disabled_offloads, False)
+        return offloads.DEFAULTS | self.spec.changed_offloads
 
     @property
     def offloads(self) -> dict[str, bool]:
         """The offloads as the kernel has them now; on only if every device of the lab has it on."""
-        read = [partial(offloads.set_offloads, self.devices[device], {}) for device in DEVICES]
+        read = [partial(offloads.set_offloads, self.spec.wire(self.devices[device]), {}) for device in DEVICES]
         found = [netns.call_in(self.netns_of(place), one) for place, one in zip(DEVICES.values(), read, strict=True)]
         return {name: all(one[name] for one in (*found, *self._client_offloads)) for name in offloads.DEFAULTS}
 
@@ -208,7 +209,7 @@ class Lab:
         netns.call_in(self.dut_ns, self._build_links)
         for role in ROLES:
             netns.call_in(self.netns_of(role), lambda role=role: self._configure(role))  # type: ignore[misc]
-        if self.spec.clients > 1:
+        if max(self.spec.clients, self.spec.sources) > 1:
             self._client_offloads += clients.build(self.client_network_plan)
         self._server_devices = netns.open_in(self.server_ns, "dev")
         stack.callback(os.close, self._server_devices)
@@ -220,14 +221,14 @@ class Lab:
                 with IPRoute() as ip:
                     ip.link(
                         "add",
-                        ifname=self.devices[near],
+                        ifname=self.spec.wire(self.devices[near]),
                         kind="veth",
                         address=self.mac(near),
                         # One queue each, because kernels differ in their default.
                         num_tx_queues=1,
                         num_rx_queues=1,
                         peer={
-                            "ifname": self.devices[far],
+                            "ifname": self.spec.wire(self.devices[far]),
                             "net_ns_fd": fd,
                             "address": self.mac(far),
                             "num_tx_queues": 1,
@@ -243,12 +244,14 @@ class Lab:
             for device, place in DEVICES.items():
                 if place != role:
                     continue
+                if self.spec.vlan:
+                    vlans.add(ip, self.devices[device], self.mac(device), self.spec)
                 index = self._indexes[device] = ip.link_lookup(ifname=self.devices[device])[0]
                 # Before it gets an address, because IPv6 adds no route for a device that is down.
-                ip.link("set", index=index, **sysctls.SILENT)
+                ip.link("set", index=index, **sysctls.SILENT, **self.spec.link_settings)
                 for version in sysctls.versions():
                     self._address(ip, device, index, self.addresses[version])
-                offloads.set_offloads(self.devices[device], self.wanted_offloads)
+                offloads.set_offloads(self.spec.wire(self.devices[device]), self.wanted_offloads)
         if role == "dut":
             # Early demultiplexing would find a proxy's established connections even after its rules are gone. It also
             # costs forwarded packets a socket lookup. So it is off for all datapaths and both IP versions.
@@ -265,7 +268,8 @@ class Lab:
         for address in theirs if device == "dut_server" else theirs[:1]:
             ip.neigh("add", dst=address, lladdr=self.mac(peer), ifindex=index, state=sysctls.NUD_PERMANENT)
         if DEVICES[device] != "dut":
-            ip.route("add", dst=addresses.everything, gateway=theirs[0])
+            own = clients.add_sources(ip, index, addresses) if device == "client" else {}
+            ip.route("add", dst=addresses.everything, gateway=theirs[0], **own)
 
     def _stop_processes(self) -> None:
         for process in reversed(self.processes.copy()):

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from workers.lab import netns
 from workers.lab.lab import Lab
@@ -34,24 +35,51 @@ def table(lab: Lab, body: str, name: str = TABLE) -> Iterator[None]:
         change(lab, f"table {family(lab)} {name}\ndelete table {family(lab)} {name}\n")
 
 
-def change(lab: Lab, commands: str) -> None:
+def change(lab: Lab, commands: str, timeout_s: float = 10.0) -> None:
     """Run nft(8) commands in one transaction. Raises :class:`NftError`."""
-    _nft(lab, "-f", "-", stdin=commands)
+    _nft(lab, "-f", "-", stdin=commands, timeout_s=timeout_s)
+
+
+def inserted_rule(lab: Lab, rule: str, timeout_s: float = 10.0) -> int:
+    """Insert a rule (``<chain> <statement>``) at the start of a chain; returns its handle. Raises :class:`NftError`."""
+    place = ("insert", "rule", family(lab), TABLE)
+    said = json.loads(_nft(lab, "--json", "--echo", "--handle", *place, *rule.split(), timeout_s=timeout_s))
+    return next(int(one["insert"]["rule"]["handle"]) for one in said["nftables"] if "insert" in one)
+
+
+class Count(NamedTuple):
+    """What a named counter has counted."""
+
+    packets: int
+    bytes: int
 
 
 def packets(lab: Lab, *names: str, table: str = TABLE) -> dict[str, int]:
     """The packets of a table's named counters. Raises :class:`NftError` if one is gone."""
+    return {name: one.packets for name, one in counts(lab, *names, table=table).items()}
+
+
+def counts(lab: Lab, *names: str, table: str = TABLE) -> dict[str, Count]:
+    """Packets and bytes of a table's named counters. Raises :class:`NftError` if one is gone."""
     # "list counters" reads the rules of every table. With thousands of ballast rules that takes half a second.
     listing = json.loads(_nft(lab, "-j", "list", "table", family(lab), table))
-    found = {item["counter"]["name"]: item["counter"]["packets"] for item in listing["nftables"] if "counter" in item}
+    counters = (item["counter"] for item in listing["nftables"] if "counter" in item)
+    found = {one["name"]: Count(one["packets"], one["bytes"]) for one in counters}
     if missing := set(names) - set(found):
         raise NftError(f"the nft counters are gone: {', '.join(sorted(missing))}")
     return found
 
 
-def _nft(lab: Lab, *arguments: str, stdin: str = "") -> str:
+def elements(lab: Lab, name: str) -> list[str]:
+    """The elements of one of the table's sets of addresses. Raises :class:`NftError`."""
+    listing = json.loads(_nft(lab, "-j", "list", "set", family(lab), TABLE, name))
+    (found,) = (item["set"] for item in listing["nftables"] if "set" in item)
+    return [one if isinstance(one, str) else str(one["elem"]["val"]) for one in found.get("elem", ())]
+
+
+def _nft(lab: Lab, *arguments: str, stdin: str = "", timeout_s: float = 10.0) -> str:
     try:
-        return netns.run_in(lab.dut_ns, ["nft", *arguments], stdin=stdin)
+        return netns.run_in(lab.dut_ns, ["nft", *arguments], stdin=stdin, timeout_s=timeout_s)
     except subprocess.SubprocessError as error:
         detail = getattr(error, "stderr", None) or str(error)
         raise NftError(f"nft: {detail.strip()}") from error

@@ -41,22 +41,25 @@ def body_of(size: int) -> bytes:
 
 def expected_sources(lab: Lab) -> list[str]:
     """The client addresses that a lab's origin must see; it must see no others."""
-    return list(dict.fromkeys(client.expected_source for client in lab.client_endpoints))
+    sources = dict.fromkeys(client.expected_source for client in lab.client_endpoints)
+    if lab.source_addresses[0] in sources:  # the datapath keeps them
+        sources |= dict.fromkeys(lab.source_addresses)
+    return list(sources)
 
 
 def ask_in(client: ClientEndpoint, path: str) -> Answer:
     """Send one request from a client's namespace. Raises ``OSError``."""
-    return netns.call_in(client.netns, lambda: ask(client.address, client.port, path))
+    return netns.call_in(client.netns, lambda: ask(client, path))
 
 
-def ask(address: str, port: int, path: str, timeout_s: float = 1.0) -> Answer:
+def ask(client: ClientEndpoint, path: str, timeout_s: float = 1.0) -> Answer:
     """Send one request over a new connection, from the calling thread's namespace. Raises ``OSError``.
 
     ``total_bytes`` includes the header, as in the generators' counts. The request asks for a persistent connection, as
     the generators do, so that the answers have the same headers.
     """
-    with socket.create_connection((address, port), timeout=timeout_s) as connection:
-        return ask_over(connection, endpoint(address, port), path)
+    with client.connect(timeout_s) as connection:
+        return ask_over(connection, endpoint(client.address, client.port), path)
 
 
 def ask_over(connection: socket.socket, host: str, path: str) -> Answer:

@@ -1,7 +1,8 @@
 """nginx in the server's namespace of a lab: the origin of plain HTTP.
 
 It answers the lab's client address only. A request from any other address gets status 421 and a line in
-``wrong.log``. So every single request checks a datapath that promises to keep the client's address.
+``wrong.log``. So every single request checks a datapath that promises to keep the client's address. No process of it is
+root: it reads foreign bytes.
 """
 
 import contextlib
@@ -11,52 +12,57 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workers.lab import cpus
+from workers.lab import cpus, limits, unprivileged
 from workers.lab.addresses import endpoint
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 from workers.origins.base import Greeting, OriginError, ask_in, expected_sources
 
 WORKER_CONNECTIONS = 16_384
+SPARE_FDS = 256  # listeners, logs and channels of a process of nginx
+CAPABILITIES = ("net_bind_service",)
+"""What nginx keeps of root: ports below 1024."""
+
+PLACE = "nginx"
+"""The directory below a lab's run directory that nginx may write to."""
 
 _CONFIG = """\
 daemon off;
 worker_processes {workers};
 worker_rlimit_nofile {files};
-pid {run_dir}/nginx.pid;
-error_log {run_dir}/nginx.log warn;
-user nobody nogroup;
+pid {place}/nginx.pid;
+error_log {place}/nginx.log warn;
 events {{ worker_connections {connections}; }}
 http {{
     access_log off;
     server_tokens off;
     keepalive_requests 1000000000;
     keepalive_timeout 1h;
-    client_body_temp_path {run_dir};
-    proxy_temp_path {run_dir};
-    fastcgi_temp_path {run_dir};
-    uwsgi_temp_path {run_dir};
-    scgi_temp_path {run_dir};
+    client_body_temp_path {place};
+    proxy_temp_path {place};
+    fastcgi_temp_path {place};
+    uwsgi_temp_path {place};
+    scgi_temp_path {place};
     map $remote_addr $wrong {{ default 1; {clients} }}
     log_format wrong "$remote_addr";
     map $connection_requests $opens {{ default 0; 1 1; }}
     log_format opened "$server_addr";
     server {{
 {listen}{tls}        default_type text/plain;
-        access_log {run_dir}/wrong.log wrong if=$wrong;
+        access_log {place}/wrong.log wrong if=$wrong;
 {opened}        if ($wrong) {{ return 421 "$remote_addr"; }}
         location = /whoami {{ return 200 "$remote_addr {label}"; }}
         location / {{ return 200 "{body}"; }}
     }}
     server {{
-        listen unix:{run_dir}/status.sock;
+        listen unix:{place}/status.sock;
         location / {{ stub_status; }}
     }}
 }}
 """
 
 # A line per connection, with its first request. Only labs that balance have it, because logging costs time.
-_OPENED = "        access_log {run_dir}/opened.log opened buffer=64k flush=10ms if=$opens;\n"
+_OPENED = "        access_log {place}/opened.log opened buffer=64k flush=10ms if=$opens;\n"
 
 
 @dataclass
@@ -71,14 +77,16 @@ class NginxOrigin:
 
     def start(self) -> None:
         """Write the configuration and start nginx. Raises ``OSError``. Does not wait until nginx answers."""
+        place = unprivileged.directory(self.lab.run_dir, PLACE)
         config = self.lab.run_dir / "nginx.conf"
         listen, tls = self.listening()
+        files = limits.open_files(WORKER_CONNECTIONS + SPARE_FDS)  # of each process, which cannot raise it
         config.write_text(
             _CONFIG.format(
                 workers=len(cpus.placement().server),
-                files=WORKER_CONNECTIONS + 256,
-                connections=WORKER_CONNECTIONS,
-                run_dir=self.lab.run_dir,
+                files=files,
+                connections=files - SPARE_FDS,
+                place=place,
                 clients=" ".join(f"{address} 0;" for address in expected_sources(self.lab)),
                 label=self.lab.label,
                 body=self.body.decode("ascii"),
@@ -87,11 +95,13 @@ class NginxOrigin:
                     for address in self.lab.answering
                 ),
                 tls=tls,
-                opened=_OPENED.format(run_dir=self.lab.run_dir) if self._balanced else "",
+                opened=_OPENED.format(place=place) if self._balanced else "",
             )
         )
-        argv = ["nginx", "-p", str(self.lab.run_dir), "-c", str(config)]
-        self.lab.spawn("server", argv, task_role="origin")
+        config.chmod(0o644)
+        # Without -e, it first opens the log of the host's nginx, which is root's.
+        argv = ["nginx", "-p", str(place), "-e", str(place / "nginx.log"), "-c", str(config)]
+        self.lab.spawn("server", argv, task_role="origin", keeping=CAPABILITIES)
 
     def listening(self) -> tuple[str, str]:
         """The parameters of its ``listen`` directive, and the lines that follow it; none for plain HTTP."""
@@ -104,24 +114,27 @@ class NginxOrigin:
 
     def requests(self) -> int:
         """Requests answered since the start, without status queries. Raises :class:`OriginError`."""
-        status = _get_over_unix(self.lab.run_dir / "status.sock")
+        answered = _status(self._place / "status.sock")[2]
         self._own_requests += 1  # only now: nginx does not count a query that did not reach it
-        # "server accepts handled requests\n 131 131 220696 \n": the third number, with this query.
-        try:
-            numbers = status.splitlines()[2].split()
-            return int(numbers[2]) - self._own_requests
-        except (IndexError, ValueError) as error:
-            raise OriginError(f"nginx sent a malformed status: {status[:200]!r}") from error
+        return answered - self._own_requests
 
     def connections(self) -> dict[str, int]:
         """Connections with a request, by the server's address; empty unless the lab balances."""
         if self._balanced:
-            with contextlib.suppress(FileNotFoundError), (self.lab.run_dir / "opened.log").open("rb") as log:
+            with contextlib.suppress(FileNotFoundError), (self._place / "opened.log").open("rb") as log:
                 log.seek(self._opened_bytes)
                 *lines, rest = log.read().split(b"\n")  # nginx may have written half of the last line
                 self._opened_bytes = log.tell() - len(rest)
                 self._opened.update(line.decode(errors="replace") for line in lines)
         return dict(self._opened)
+
+    def named(self) -> dict[str, int]:
+        """It counts no requests by name."""
+        return {}
+
+    @property
+    def _place(self) -> Path:
+        return self.lab.run_dir / PLACE
 
     @property
     def _balanced(self) -> bool:
@@ -130,7 +143,7 @@ class NginxOrigin:
     def wrong_clients(self) -> list[str]:
         """The source addresses of requests that no client of the lab sent: one per request, at most 1,000."""
         try:
-            with (self.lab.run_dir / "wrong.log").open() as log:
+            with (self._place / "wrong.log").open() as log:
                 return [line.strip() for line, _ in zip(log, range(1000), strict=False)]
         except FileNotFoundError:
             return []
@@ -145,6 +158,25 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(2)
         self.sock.connect(self._path)
+
+
+def accepted_by(status: Path) -> int:
+    """The connections that an nginx with this socket of its status has accepted, this query's included.
+
+    Raises :class:`OriginError`.
+    """
+    return _status(status)[0]
+
+
+def _status(path: Path) -> list[int]:
+    """Connections accepted and handled, and requests, with this query. Raises :class:`OriginError`."""
+    status = _get_over_unix(path)
+    # "server accepts handled requests\n 131 131 220696 \n": three numbers, with this query.
+    try:
+        accepted, handled, requests = map(int, status.splitlines()[2].split())
+    except (IndexError, ValueError) as error:
+        raise OriginError(f"nginx sent a malformed status: {status[:200]!r}") from error
+    return [accepted, handled, requests]
 
 
 def _get_over_unix(path: Path) -> str:

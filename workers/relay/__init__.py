@@ -1,1 +1,4 @@
-"""The project's TCP relay. It moves bytes with splice(2), or lets the kernel move them if it is given socket maps."""
+"""The project's relay of connections, and of datagrams.
+
+It moves bytes with splice(2), or lets the kernel move them if it is given socket maps.
+"""

@@ -10,15 +10,15 @@ from pathlib import Path
 
 HEADER_FIELDS = ("magic", "version", "threads", "state")
 HEADER = struct.Struct(f"={len(HEADER_FIELDS)}Q")
-HEADER_BYTES = COUNTERS_BYTES = 64
-"""Each fills one cache line; the counters of all threads follow the header."""
-MAGIC, VERSION = 0x79616C6572776473, 1
+HEADER_BYTES, COUNTERS_BYTES = 64, 128
+"""They fill cache lines; the counters of all threads follow the header."""
+MAGIC, VERSION = 0x79616C6572776473, 2
 SERVING, ENDED = 1, 2
 
 
 @dataclass(frozen=True)
 class Counters:
-    """Sums over the relay's threads since it started."""
+    """Sums over the relay's threads since it started. A UDP relay has flows for connections and sessions."""
 
     accepted: int = 0
     """Connections accepted from clients."""
@@ -34,7 +34,14 @@ class Counters:
     failures: int = 0
     """Sessions that the relay could not serve."""
     held_back: int = 0
-    """Times that a thread stopped accepting because sessions, descriptors or memory had run out."""
+    """Times that a thread stopped accepting because sessions, descriptors or memory had run out.
+
+    UDP: datagrams dropped because all flows were in use.
+    """
+    datagrams_to_origin: int = 0
+    datagrams_to_client: int = 0
+    lost_datagrams: int = 0
+    """Datagrams that a socket did not take."""
 
 
 COUNTER_NAMES = tuple(field.name for field in fields(Counters))

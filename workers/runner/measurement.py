@@ -6,6 +6,7 @@ warm-up is part of the run: its traffic is proven, but no figure counts it.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from domain.counters import Counters
@@ -14,15 +15,17 @@ from domain.histogram import LatencyHistogram
 from domain.jobs import Phase
 from domain.sample import host_cpu_point, traffic_point
 from domain.trial import Reason, SliceResult
-from workers.datapaths.base import DatapathError
+from domain.use import Use
+from workers.datapaths.base import DatapathError, Metered
 from workers.origins.base import OriginError
 from workers.runner.cpu import CpuMeter, Recording
 from workers.runner.overload import is_carried
 from workers.runner.trial_run import Telemetry, TrialRun
 from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, SliceTraffic, TargetTraffic
-from workers.traffic.merge import by_name
+from workers.traffic.merge import by_name, negotiated, sums
 from workers.workloads.base import Workload
 
+NOTHING = nullcontext()
 DRAIN_S = 0.02  # between two readings of counters before and after traffic, until they no longer change …
 DRAIN_LOOKS = 25  # … or half a second has passed
 
@@ -38,6 +41,8 @@ class _Reading:
     counters: Counters
     answered: int
     origins: Mapping[str, int]
+    named: Mapping[str, int]  # by the origin
+    use: Use | None
 
 
 @dataclass
@@ -57,11 +62,18 @@ class Measuring:
     _before: dict[str, _Reading] = field(default_factory=dict)
 
     def run(
-        self, trial_runs: Sequence[TrialRun], schedule: Schedule, *, probed: bool = False, profiled: bool = False
+        self,
+        trial_runs: Sequence[TrialRun],
+        schedule: Schedule,
+        *,
+        probed: bool = False,
+        profiled: bool = False,
+        beside: AbstractContextManager[object] = NOTHING,
     ) -> None:
         """Make traffic on the usable trial runs, and add the outcome to their evidence.
 
-        Figures do not count slices that probes watch (``probed``) or in which stacks are sampled (``profiled``).
+        Figures do not count slices that probes watch (``probed``) or in which stacks are sampled or a list is changed
+        (``profiled``). ``beside`` is entered while the traffic runs.
         """
         self._before = {s.label: reading for s in trial_runs if s.usable and (reading := self._read(s))}
         usable = [trial_run for trial_run in trial_runs if trial_run.label in self._before]
@@ -70,7 +82,7 @@ class Measuring:
             return
         by_label = {trial_run.label: trial_run for trial_run in usable}
         self.progress(Phase.WARM_UP if schedule.warm_up_s else Phase.SLICES, order[0], self.slices_done)
-        with self.meter.recording() as recording:
+        with self.meter.recording() as recording, beside:
             found = self.generator.run(
                 self.plan,
                 [trial_run.target for trial_run in usable],
@@ -87,23 +99,30 @@ class Measuring:
             self._account(trial_run, traffic, probed=probed, profiled=profiled)
             if not probed and not profiled:
                 trial_run.evidence.busiest = recording.busiest
-                self._count(trial_run, traffic)
-            elif probed:
-                self._add_watched(trial_run, traffic)
-            self._prove(trial_run)
-            if traffic.failure:
-                trial_run.attachment = None  # the trial is already invalid; more traffic would only take time
+            self._add(trial_run, traffic, probed=probed, profiled=profiled)
+
+    def _add(self, trial_run: TrialRun, traffic: TargetTraffic, *, probed: bool, profiled: bool) -> None:
+        """Add the figures of a run that is accounted for, and what proves them."""
+        if not probed and not profiled:
+            self._count(trial_run, traffic)
+        elif probed:
+            self._add_watched(trial_run, traffic)
+        self._prove(trial_run, counted=not probed and not profiled)
+        if traffic.failure:
+            trial_run.attachment = None  # the trial is already invalid; more traffic would only take time
 
     def _read(self, trial_run: TrialRun) -> _Reading | None:
         try:
             counters, answered = self._drained(trial_run), trial_run.origin.requests()
             origins = {} if counters.origins is None else trial_run.origin.connections()
+            named = trial_run.origin.named() if self.workload.counts_by_name else {}
+            use = trial_run.attachment.use() if isinstance(trial_run.attachment, Metered) else None
         except (DatapathError, OriginError) as error:
             trial_run.fail(error)
             return None
-        return _Reading(counters, answered, origins)
+        return _Reading(counters, answered, origins, named, use)
 
-    def _prove(self, trial_run: TrialRun) -> None:
+    def _prove(self, trial_run: TrialRun, *, counted: bool) -> None:
         """Add what the datapath's and origin's counters gained; the generator has closed its connections."""
         trial_run.sample_conntrack()
         if (after := self._read(trial_run)) is None:
@@ -114,6 +133,10 @@ class Measuring:
         for address, count in after.origins.items():
             gained = count - before.origins.get(address, 0)
             evidence.origin_connections[address] = evidence.origin_connections.get(address, 0) + gained
+        named = {name: count - before.named.get(name, 0) for name, count in after.named.items()}
+        evidence.origin_named = sums([evidence.origin_named, named])
+        if counted and before.use is not None and after.use is not None:
+            trial_run.used = Use(after.use.cpu_s - before.use.cpu_s, after.use.resident_bytes)
 
     def _drained(self, trial_run: TrialRun) -> Counters:
         """The counters once they no longer change; a proxy updates some only when its connections close."""
@@ -142,6 +165,8 @@ class Measuring:
         evidence.generated_bytes += traffic.bytes_received
         evidence.connections += traffic.connections
         evidence.unsent += traffic.unsent
+        evidence.negotiated = negotiated([evidence.negotiated, traffic.tls])
+        evidence.named = sums([evidence.named, traffic.named])
         for client, requests in traffic.clients.items():
             evidence.clients[client] = evidence.clients.get(client, 0) + requests
         for cause, count in traffic.errors.items():
@@ -154,6 +179,9 @@ class Measuring:
         for one in traffic.slices:
             if not one.warm_up:
                 evidence.add_slice_cpu(one.cpu)
+                trial_run.counted_slices.append(one)
+        made = sum(one.requests for one in traffic.slices if not one.warm_up)
+        trial_run.counted_share = made / traffic.requests if traffic.requests else 1.0
         evidence.censored += traffic.censored
         evidence.slow_steps += [one.slow for one in traffic.slices if not one.warm_up]
         trial_run.timings = by_name([trial_run.timings, traffic.timings], LatencyHistogram.merged)

@@ -15,16 +15,18 @@ MIN_GROWTH_SLICES = 3  # of fewer slices the standard error is not known
 MIN_IDLE_SHARE = 0.02  # of the CPUs at an open level; a host with less idle time has no capacity left
 
 
-def shortfalls(slices: Sequence[SliceResult]) -> list[str]:
+def shortfalls(slices: Sequence[SliceResult], lost: int = 0) -> list[str]:
     """Why these slices of an open level did not carry their load, in sentences; empty if they did.
 
-    Without a report of what was due and delivered, nothing is found.
+    Without a report of what was due and delivered, nothing is found. ``lost`` requests were due, and an event explains
+    that they failed.
     """
     known = [(s.due, s.delivered, s.pending_middle, s.pending_end) for s in slices if s.due and s.delivered is not None]
     if not known:
         return []
     found = []
     due, delivered, middle, _ = (sum(one[column] or 0 for one in known) for column in range(4))
+    due -= lost
     if not is_delivered(due, delivered, middle, len(known)):
         found.append(f"{delivered} of {due} requests that were due in the slices were answered in them")
     growth = [at_end - at_middle for *_, at_middle, at_end in known]

@@ -4,34 +4,36 @@ The runner owns time, warm-up, clean-up and validity. A failure of one datapath 
 reason; the others are still measured. A failure of the host ends the attempt.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from domain.campaign_points import trial_point
+from domain.campaign_points import campaign_event_point, trial_points
 from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
 from domain.jobs import BlockJob, Phase
 from domain.names import datapath_of
-from domain.sample import TrialTags, campaign_event_point
+from domain.sample import TrialTags
 from domain.stacks import Stacks
 from domain.trial import BlockResult, Reason, TrialResult
 from domain.watched import Span
 from probes.base import ProbeError
-from workers.datapaths.base import Datapath, DatapathError, Tracking
+from workers.datapaths.base import DatapathError, Tracking
+from workers.lab.conditions import spec_fields
 from workers.lab.endpoints import ClientEndpoint
-from workers.lab.spec import LabSpec
+from workers.lab.spec import LabSpec, lab_tag
 from workers.origins.base import OriginError
 from workers.runner.baseline import idle_baseline
+from workers.runner.beside import conclude_attack, run_counted, run_one, run_uncounted
 from workers.runner.cpu import CpuMeter
+from workers.runner.declared import declared
 from workers.runner.measurement import Cancelled, Measuring
 from workers.runner.readings import readings
+from workers.runner.refusal import refusal_of
 from workers.runner.trial_run import RunnerContext, TrialRun
 from workers.runner.validity import judge, prove
 from workers.traffic.base import Schedule, sent_within
-from workers.workloads.base import Workload
 
 UNACCOUNTED = "no cgroup accounts for CPU time here: foreign processes that live less than half a second may be missed"
 PREFLIGHT_S = 3.0  # for a datapath and its origin to answer the first request
@@ -83,7 +85,9 @@ class BlockRunner:
             self._report(Phase.FINISH)
             trials = {trial_run.label: self._conclude(trial_run, idle) for trial_run in trial_runs}
         for trial_run in trial_runs:
-            self.host.telemetry.put(trial_point(trial_run.tags, trials[trial_run.label], time.time_ns()))
+            trial, since_s = trials[trial_run.label], self._clock() - self._began
+            for point in trial_points(trial_run.tags, trial, time.time_ns(), since_s):
+                self.host.telemetry.put(point)
         ordered = tuple(trials[label] for label in self.job.block.datapaths)
         return BlockResult(host=self.host.name, trials=ordered, wall_s=self._clock() - self._began)
 
@@ -105,8 +109,10 @@ class BlockRunner:
     def _set_up(self, stack: ExitStack, position: int, label: str) -> TrialRun:
         job, clients = self.job, self.job.block.clients
         tag = lab_tag(job.block_id, job.attempt)
-        version, disabled = job.block.condition.ip_version, self._disabled_offloads
-        spec = LabSpec(tag, label, position, job.campaign_id, job.block_id, clients, disabled, version)
+        condition, disabled = job.block.condition, self._disabled_offloads
+        own = (tag, label, position, job.campaign_id, job.block_id, clients, disabled)
+        event, sources = self._plan.event, self._plan.sources
+        spec = LabSpec(*own, sources=sources, health=event.check if event else None, **spec_fields(condition))
         lab = stack.enter_context(self.host.build_lab(spec, self.host.register))
         datapath = self.host.datapaths[datapath_of(label)]
         lab.client_endpoint = datapath.client_endpoint(lab)
@@ -119,12 +125,13 @@ class BlockRunner:
             level=job.block.level,
         )
         origin, rate = self.host.origin(self._workload, self._plan, lab), job.block.rate_per_s(label)
-        applied = stack.enter_context(self.host.apply_condition(lab, job.block.condition))
+        applied = stack.enter_context(self.host.apply_condition(lab, condition))
         trial_run = TrialRun(label=label, lab=lab, origin=origin, tags=tags, applied=applied, rate_per_s=rate)
+        trial_run.declare(datapath, self._workload, self._generator)
         if clients > 1 and job.block.probed:
             trial_run.notes.append(f"probes see the router of {clients} clients as the client")
-        if refusal := _refusal(datapath, self._workload, spec):
-            trial_run.fail(DatapathError(f"{datapath.name} {refusal}"))
+        if refusal := refusal_of(datapath, self._workload, self._generator, spec, condition):
+            trial_run.evidence.add_finding(*refusal)
             return trial_run
         trial_run.origin.start()
         try:
@@ -147,8 +154,8 @@ class BlockRunner:
                     raise
                 self._report(Phase.PREPARE, trial_run.label)
                 self._sleep(0.01)
-        if greeting.client_address != client.expected_source:
-            detail = f"the origin saw {greeting.client_address}, not {client.expected_source}"
+        if (seen := greeting.client_address) != client.expected_source:
+            detail = f"the origin saw {seen}, not {client.expected_source}"
             trial_run.evidence.add_finding(Reason.WRONG_CLIENT_ADDRESS, detail)
         elif greeting.label != trial_run.label:
             detail = f"the origin of {greeting.label or 'an unknown lab'!r} answered"
@@ -176,7 +183,9 @@ class BlockRunner:
     def _run_traffic(self, trial_runs: list[TrialRun]) -> None:
         """Run all counted slices at once, then one run per watched or profiled slice, as probes watch one lab."""
         job, block = self.job, self.job.block
-        self._event("block", f"{block.workload} {block.level}, block {block.index}")
+        text = f"{block.workload} {block.level}, block {block.index}"
+        event = campaign_event_point(job.campaign_id, self.host.name, "block", text, time.time_ns(), job.listed_as)
+        self.host.telemetry.put(event)
         measuring = Measuring(
             workload=self._workload,
             generator=self._generator,
@@ -189,7 +198,9 @@ class BlockRunner:
             began_s=self._began,
         )
         counted = len(block.order) - block.probed - block.profiled
-        measuring.run(trial_runs, Schedule(block.order[:counted], job.slice_s, job.warm_up_s))
+        schedule = Schedule(block.order[:counted], job.slice_s, job.warm_up_s)
+        run_counted(measuring, trial_runs, schedule, attacked=bool(block.condition.spoofed_per_s))
+        run_uncounted(measuring, trial_runs, block.condition)
         by_label = {trial_run.label: trial_run for trial_run in trial_runs}
         for position, label in enumerate(block.order[counted:]):
             trial_run = by_label[label]
@@ -198,10 +209,10 @@ class BlockRunner:
             if position < block.probed:
                 slice_s, warm_up_s = max(job.slice_s, WATCHED_SLICE_S), min(job.warm_up_s, WATCHED_WARM_UP_S)
                 with self._watching(trial_run, warm_up_s):
-                    measuring.run([trial_run], Schedule((label,), slice_s, warm_up_s), probed=True)
+                    run_one(measuring, trial_run, Schedule((label,), slice_s, warm_up_s), probed=True)
             else:
                 with self._profiling(trial_run):
-                    measuring.run([trial_run], Schedule((label,), job.slice_s), profiled=True)
+                    run_one(measuring, trial_run, Schedule((label,), job.slice_s), profiled=True)
 
     @contextmanager
     def _watching(self, trial_run: TrialRun, warm_up_s: float) -> Iterator[None]:
@@ -242,22 +253,23 @@ class BlockRunner:
             taken = profiling.take()
         trial_run.stacks = taken.plus(trial_run.stacks or Stacks()).bounded()
 
-    def _event(self, title: str, text: str) -> None:
-        self.host.telemetry.put(campaign_event_point(self.job.campaign_id, self.host.name, title, text, time.time_ns()))
-
     # --- the end --------------------------------------------------------------------------------------------
 
     def _conclude(self, trial_run: TrialRun, idle_cpu_s_per_s: float) -> TrialResult:
         evidence = trial_run.evidence
         trial_run.sample_conntrack()
         evidence.ballast_packets = trial_run.applied.ballast_packets()
+        evidence.losses = trial_run.applied.losses()
+        datapath = self.host.datapaths[datapath_of(trial_run.label)]
+        conclude_attack(trial_run, datapath)
         evidence.wrong_clients = tuple(trial_run.origin.wrong_clients())
         proof = prove(evidence)
-        datapath = self.host.datapaths[datapath_of(trial_run.label)]
+        own = declared(self._workload, trial_run, idle_cpu_s_per_s, self._began)
         return TrialResult(
             datapath=trial_run.label,
             function=datapath.function,
             role=datapath.role,
+            over=datapath.over,
             workload=self.job.block.workload,
             level=self.job.block.level,
             slices=tuple(evidence.slices),
@@ -279,21 +291,7 @@ class BlockRunner:
             notes=(*trial_run.lab.notes, *trial_run.notes, *self._notes),
             offloads=dict(evidence.offloads),
             surroundings=evidence.surroundings,
+            figures=own.figures,
+            series=own.series,
             generator=self._generator.name,
         )
-
-
-def _refusal(datapath: Datapath, workload: Workload, spec: LabSpec) -> str:
-    """Why the datapath cannot carry the workload in such a lab; empty if it can."""
-    if workload.protocol not in datapath.protocols:
-        return f"carries {', '.join(sorted(datapath.protocols))}, not {workload.protocol}"
-    if spec.ip_version not in datapath.ip_versions:
-        return f"carries {', '.join(f'IPv{one}' for one in sorted(datapath.ip_versions))}, not IPv{spec.ip_version}"
-    if datapath.one_client and spec.clients > 1:
-        return f"takes one client only: {datapath.one_client}"
-    return ""
-
-
-def lab_tag(block_id: str, attempt: int) -> str:
-    """Six characters for device names: a BLAKE2 hash of the attempt."""
-    return hashlib.blake2s(f"{block_id}/{attempt}".encode(), digest_size=3).hexdigest()

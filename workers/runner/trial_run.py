@@ -12,10 +12,12 @@ from domain.sample import Point, TrialTags
 from domain.stacks import Stacks
 from domain.texts import error_text
 from domain.trial import Reason
+from domain.use import Use
 from domain.watched import Span, Watched
 from domain.window_times import WindowTimes
 from probes.base import LabView
 from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import certificates
 from workers.lab.cgroups import Group, own_group
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.conditions import AppliedCondition, apply_condition
@@ -26,9 +28,12 @@ from workers.origins.base import Greeting
 from workers.origins.nginx import NginxOrigin
 from workers.origins.nginx_tls import TlsNginxOrigin
 from workers.origins.own import TrafficOrigin
-from workers.runner.validity import Evidence
+from workers.origins.separate import SeparateOrigins
+from workers.runner.encryption import Encryption
+from workers.runner.evidence import Evidence
 from workers.traffic.base import Generator, GeneratorPlan, SliceTraffic, Target, sent_within
-from workers.workloads.base import Workload
+from workers.traffic.h2load import H2load
+from workers.workloads.base import OriginFailure, Workload
 
 
 class Origin(Protocol):
@@ -45,6 +50,9 @@ class Origin(Protocol):
 
     def connections(self) -> Mapping[str, int]:
         """Connections since the start by address, if it has several addresses. Raises ``OriginError``."""
+
+    def named(self) -> Mapping[str, int]:
+        """Requests since the start by name, if it counts any by name. Raises ``OriginError``."""
 
     def wrong_clients(self) -> list[str]:
         """Source addresses that are not the lab's client."""
@@ -98,14 +106,35 @@ class TrialRun:
     timings: dict[str, LatencyHistogram] = field(default_factory=dict)
     watched_latency: LatencyHistogram | None = None
     watched_slices: list[SliceTraffic] = field(default_factory=list)
+    counted_slices: list[SliceTraffic] = field(default_factory=list)
+    deaths: list[OriginFailure] = field(default_factory=list)  # of origins, in those slices
     stacks: Stacks | None = None
     notes: list[str] = field(default_factory=list)
+    used: Use | None = None  # by the datapath's programs, in the run of the counted slices
+    counted_share: float = 1.0  # of the requests of that run, which has a warm-up
     rate_per_s: int | None = None  # its own, if the block has a rate for each datapath
+    authority: str = ""  # the file of the authority that clients trust, if they speak TLS
 
     @property
     def usable(self) -> bool:
         """False if the datapath is not attached, so that traffic would measure nothing."""
         return self.attachment is not None
+
+    def declare(self, datapath: Datapath, workload: Workload, generator: Generator) -> None:
+        """Note what datapath, workload and generator say of the trial's connections.
+
+        TLS ends in the datapath if that terminates it, or else in the origin if the workload asks for it.
+        """
+        evidence, terminates = self.evidence, self.lab.client_endpoint.authority
+        evidence.opens, evidence.shares_packets = workload.protocol == "tcp", workload.shares_packets
+        evidence.encryption = Encryption(
+            expected=datapath.terminates_tls or workload.encrypted,
+            terminated=datapath.terminates_tls,
+            verifies=generator.verifies,
+            protocol="h2" if workload.service == "h2" else "",
+        )
+        if terminates or workload.encrypted:
+            self.authority = str(terminates or certificates.of(self.lab).authority)
 
     def counters(self) -> Counters:
         """The datapath's counters. Raises ``DatapathError``."""
@@ -133,8 +162,13 @@ class TrialRun:
         """The lab as the generator's target."""
         client, *others = self.lab.client_endpoints
         more = tuple(one.netns for one in others)
+        many = self.lab.source_addresses if self.lab.spec.sources > 1 else ()
         return Target(
-            self.label, client.netns, client.address, client.port, rate_per_s=self.rate_per_s, more_netns=more
+            *(self.label, client.netns, client.address, client.port),
+            rate_per_s=self.rate_per_s,
+            more_netns=more,
+            sources=many,
+            authority=self.authority,
         )
 
 
@@ -143,13 +177,16 @@ def origin_of(workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
 
     Raises ``ValueError`` if nginx is the origin and the plan has no answer.
     """
+    if plan.event is not None:
+        return SeparateOrigins(lab)
     if workload.origin != "nginx":
-        return TrafficOrigin(lab, workload.service)
+        return TrafficOrigin(lab, workload.service, messages=plan.messages)
     if plan.answer is None:
         raise ValueError(f"{workload.name} has no answer for nginx")
-    if workload.service in ("https", "h2"):
-        return TlsNginxOrigin(lab, plan.answer, http2=workload.service == "h2")
-    return NginxOrigin(lab, plan.answer)
+    if not workload.encrypted or lab.client_endpoint.authority:  # a datapath that terminates TLS asks in plain
+        return NginxOrigin(lab, plan.answer)
+    http2, unchecked = workload.service == "h2", plan.generator == H2load.name
+    return TlsNginxOrigin(lab, plan.answer, http2=http2, unchecked=unchecked)
 
 
 @dataclass

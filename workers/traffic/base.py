@@ -14,6 +14,7 @@ from domain.histogram import LatencyHistogram
 from domain.load import ClosedLoad, OpenLoad
 from domain.watched import Span
 from domain.window_times import WindowTimes
+from workers.traffic.event import Failed, OriginEvent
 
 # When requests that were sent within windows are a sample: at least so many requests, whose mean service time is at
 # most so many times as long as a window. Otherwise their number depends on chance.
@@ -29,11 +30,12 @@ MAX_STALL_SHARE = 0.005
 class GeneratorPlan:
     """What a generator does; ``generator`` names its driver in workers/traffic/.
 
-    ``connections`` is per target; in an open loop it limits the requests in progress. An empty ``path`` and an
-    ``answer`` of ``None`` mean that the generator uses its own, which its origin knows; another origin gets the
-    ``answer``. ``answer_s`` is the intended duration of an answer. ``options`` are arguments of the generator.
-    ``seed`` is that of Poisson arrivals, which are the same for all targets. ``real_time`` asks for real-time
-    priority in open loops.
+    ``connections`` is per target; in an open loop it limits the requests in progress. An empty ``path`` and no
+    ``answer`` mean that the generator uses its own, as its origin does; another origin gets the ``answer``.
+    ``answer_s``: its intended duration. ``options``: arguments of the generator. ``messages``: datagrams of a request,
+    which its origin counts. ``seed`` is that of Poisson arrivals, the same for all targets. ``real_time`` asks for
+    real-time priority in open loops. ``sources``: addresses that the client sends from. By steps, the generator reports
+    what each received (``received_step_s``), and what failed (``failed_step_s``).
     """
 
     generator: str
@@ -42,9 +44,15 @@ class GeneratorPlan:
     path: str = ""
     answer: bytes | None = None
     answer_s: float = 0.0
+    messages: int = 1
     options: tuple[str, ...] = ()
     seed: int = 0
     real_time: bool = True
+    sources: int = 1
+    received_step_s: float | None = None
+    failed_step_s: float | None = None
+    event: OriginEvent | None = None  # in each counted slice
+    idle_connections: int = 0  # opened after the counted slices
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,9 @@ class Target:
 
     ``rate_per_s`` is this target's rate if an open loop has several; ``None`` means the plan's rate.
     ``more_netns`` are the namespaces of further clients, which load the target at the same time. Load and connections
-    are those of all clients together.
+    are those of all clients together. ``sources`` are the addresses of a single client that has several; its
+    connections come from them in turn. ``authority`` is the file with the authority of its certificate, if clients
+    speak TLS with it.
     """
 
     label: str
@@ -62,6 +72,8 @@ class Target:
     port: int
     rate_per_s: int | None = None
     more_netns: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    authority: str = ""
 
     @property
     def clients(self) -> int:
@@ -121,6 +133,14 @@ class Timeline:
         return range(max(0, begin), min(len(self.requests), end))
 
 
+@dataclass(frozen=True)
+class Received:
+    """For each client address, in the order of the target's sources: the bytes of each step of a slice."""
+
+    step_s: float
+    by_source: tuple[tuple[int, ...], ...]
+
+
 def _added(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
     return tuple(mine + its for mine, its in zip(one, other, strict=True))
 
@@ -135,7 +155,7 @@ class SliceTraffic:
     due, and neither answered nor failed, at the slice's middle and end.
     ``cpu`` is the host's, from the slice's start until it had drained. Only the runner knows ``foreign_s``.
     ``stalled_s`` is how long the generator stalled, as a mean of its threads: it neither ran, nor waited for a CPU, nor
-    slept as it asked to.
+    slept as it asked to. ``counts`` are further counts of a workload, by name.
     """
 
     started_s: float  # monotonic
@@ -156,6 +176,9 @@ class SliceTraffic:
     pending_end: int = 0
     slow: str | None = None  # its slowest request in each millisecond, in an open loop (domain/episodes.py)
     latency_p99_ns: int | None = None  # open loop
+    counts: Mapping[str, int] = field(default_factory=dict)
+    received: Received | None = None  # of a single client, if the plan asks for it
+    failed: Failed | None = None  # if the plan asks for it
 
     @property
     def requests_per_s(self) -> float:
@@ -182,12 +205,32 @@ def sent_within(slices: Iterable[SliceTraffic], spans: Sequence[Span]) -> Window
 
 
 @dataclass(frozen=True)
+class Negotiated:
+    """The TLS handshakes of a generator: how many by what was negotiated, and how many with a verified certificate.
+
+    A name is ``TLSv1.3 TLS_AES_256_GCM_SHA384 http/1.1``: version, cipher suite and ALPN's protocol, if there is one.
+    `` resumed`` follows for a resumed session, whose certificate was verified when the session began.
+    """
+
+    handshakes: Mapping[str, int]
+    verified: int
+
+    def plus(self, other: "Negotiated") -> "Negotiated":
+        """The sum of two clients or two runs."""
+        names = dict.fromkeys([*self.handshakes, *other.handshakes])
+        counts = {name: self.handshakes.get(name, 0) + other.handshakes.get(name, 0) for name in names}
+        return Negotiated(counts, self.verified + other.verified)
+
+
+@dataclass(frozen=True)
 class TargetTraffic:
     """What a generator did on one target. ``failure`` is empty unless the generator itself failed there.
 
     ``slices`` includes the warm-up, so that the datapath's counters can be compared with all traffic; ``timings`` do
     not. ``connections`` counts all that were opened for the slices. ``errors`` is by cause. ``clients`` has the
-    requests of each client, including the warm-up, if there are several.
+    requests of each client, including the warm-up, if there are several. ``named`` are the workload's counts by name,
+    including the warm-up. ``tls`` is of all connections, those of the warm-up included; ``None`` without TLS, and from
+    generators that do not report it.
     """
 
     slices: tuple[SliceTraffic, ...] = ()
@@ -200,6 +243,8 @@ class TargetTraffic:
     limit: str = ""  # the limit that the generator itself reached, if any
     failure: str = ""
     clients: Mapping[str, int] = field(default_factory=dict)
+    named: Mapping[str, int] = field(default_factory=dict)
+    tls: Negotiated | None = None
 
     @property
     def requests(self) -> int:
@@ -229,11 +274,13 @@ class Generator(Protocol):
     """A driver of a traffic generator.
 
     ``own_rates``: a target may have its own rate. ``many_clients``: several clients can load a target in step.
+    ``verifies``: it speaks TLS with a target that has an ``authority``, and with no other server.
     """
 
     name: str
     own_rates: bool
     many_clients: bool
+    verifies: bool
 
     def run(
         self,

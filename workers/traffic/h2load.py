@@ -52,6 +52,7 @@ class H2load:
     name = "h2load"
     own_rates = False
     many_clients = False
+    verifies = False
 
     def run(
         self,

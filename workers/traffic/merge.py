@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from domain.episodes import merged_steps
 from domain.histogram import LatencyHistogram
-from workers.traffic.base import MAX_STALL_SHARE, SliceTraffic, TargetTraffic, Timeline
+from workers.traffic.base import MAX_STALL_SHARE, Negotiated, SliceTraffic, TargetTraffic, Timeline
+from workers.traffic.event import Failed
 from workers.traffic.results import OF_A_CLIENT
 
 # How far apart the clients may begin a slice, as the median over slices: an absolute limit, and a share of the slice.
@@ -59,6 +60,8 @@ def merged(parts: Mapping[str, TargetTraffic]) -> TargetTraffic:
         limit=_joined([*_limits(named), *_stalled(named), *_skewed(named, by_slice)]),
         failure=failure,
         clients=requests,
+        tls=negotiated([part.tls for part in every]),
+        named=sums([part.named for part in every]),
     )
 
 
@@ -86,6 +89,7 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
     begun = [part.begun_s for part in parts if part.begun_s is not None]
     slow = [part.slow for part in parts if part.slow is not None]
     timelines = [part.timeline for part in parts if part.timeline is not None]
+    failed = [part.failed for part in parts if part.failed is not None]
     return replace(
         parts[0],
         requests=sum(part.requests for part in parts),
@@ -97,6 +101,7 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
         bytes_received=sum(part.bytes_received for part in parts),
         bytes_sent=sum(part.bytes_sent for part in parts),
         errors=sums([part.errors for part in parts]),
+        counts=sums([part.counts for part in parts]),
         # The host's CPU time, which is read once for all clients and is the same in every part.
         cpu=max((part.cpu for part in parts), key=lambda cpu: (cpu.wall_s, cpu.busy_s)),
         # While one client stalled, the load was not the planned one.
@@ -104,6 +109,8 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
         begun_s=max(begun, default=None),
         slow=merged_steps(slow) if len(slow) == len(parts) else None,
         timeline=reduce(Timeline.plus, timelines) if len(timelines) == len(parts) else None,
+        received=None,  # of a single client only
+        failed=reduce(Failed.plus, failed) if len(failed) == len(parts) else None,
         latency_p99_ns=max((part.latency_p99_ns for part in parts if part.latency_p99_ns is not None), default=None),
     )
 
@@ -133,6 +140,12 @@ def _different_slices(named: Mapping[str, TargetTraffic]) -> str:
                     f"{its.duration_s:.6f} s from {its.started_s:.6f} s for {name}"
                 )
     return ""
+
+
+def negotiated(parts: Sequence[Negotiated | None]) -> Negotiated | None:
+    """The sum of those that are known."""
+    known = [part for part in parts if part is not None]
+    return reduce(Negotiated.plus, known) if known else None
 
 
 def _skewed(named: Mapping[str, TargetTraffic], by_slice: Sequence[Sequence[SliceTraffic]]) -> list[str]:

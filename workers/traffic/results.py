@@ -12,10 +12,13 @@ from typing import Any
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from workers.lab.host_cpu import host_ticks
-from workers.traffic.base import SliceTraffic, TargetTraffic, Timeline
+from workers.traffic.base import Negotiated, Received, SliceTraffic, TargetTraffic, Timeline
+from workers.traffic.event import Failed
 
 OF_A_CLIENT = re.compile(r"^client \d+ of \d+\b")
 """A failure of one of several clients, reported by any of them."""
+
+DATAGRAM_COUNTS = ("datagrams_sent", "datagrams_back", "datagrams_reordered")
 
 _LIMITS = ("open files", "source port", "descriptors", "ports", "Cannot assign requested address")
 _BLAMED = re.compile(r"^target (t\d+)\b")
@@ -62,7 +65,13 @@ def _target(final: Mapping[str, Any], name: str, shares: Sequence[float]) -> Tar
         censored=int(total["censored"]),
         timings={timing: LatencyHistogram.decode(one["hdr"]) for timing, one in total["histograms"].items()},
         busiest_thread_share=max(shares, default=0.0),
+        tls=_negotiated(total["tls"]) if "tls" in total else None,
+        named={str(one): int(count) for one, count in total.get("named", {}).items()},
     )
+
+
+def _negotiated(line: Mapping[str, Any]) -> Negotiated:
+    return Negotiated({name: int(count) for name, count in line["handshakes"].items()}, int(line["verified"]))
 
 
 def _slice(line: Mapping[str, Any], closed: bool, threads: int) -> SliceTraffic:
@@ -84,8 +93,19 @@ def _slice(line: Mapping[str, Any], closed: bool, threads: int) -> SliceTraffic:
         begun_s=line["begun_ns"] / 1e9 if line["begun_ns"] else None,
         timeline=_timeline(line["timeline"]) if "timeline" in line else None,
         slow=line.get("slow"),
+        counts={name: int(line[name]) for name in DATAGRAM_COUNTS if line.get(name)},
         latency_p99_ns=None if closed else line.get("latency", {}).get("p99_ns"),
+        received=_received(line["received"]) if "received" in line else None,
+        failed=_failed(line["failed"]) if "failed" in line else None,
     )
+
+
+def _received(columns: Mapping[str, Any]) -> Received:
+    return Received(columns["step_ns"] / 1e9, tuple(tuple(steps) for steps in columns["bytes"]))
+
+
+def _failed(columns: Mapping[str, Any]) -> Failed:
+    return Failed(columns["step_ns"] / 1e9, tuple(columns["lost"]), tuple(columns["errors"]))
 
 
 def _timeline(columns: Mapping[str, Any]) -> Timeline:

@@ -8,7 +8,6 @@ from the last line. Targets have short names, because one argument must hold the
 
 import math
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,6 +37,7 @@ class ShowdownTraffic:
     name = program.NAME
     own_rates = True
     many_clients = True
+    verifies = True
 
     def run(
         self,
@@ -116,6 +116,8 @@ class Run:
             place = namespaces.path((target.netns, *target.more_netns)[client])
             where = f"netns={place},address={target.address},port={target.port}"
             where += "" if target.rate_per_s is None else f",rate={target.rate_per_s}"
+            where += f",tls={target.authority}" if target.authority else ""
+            where += f",source={'+'.join(target.sources)}" if target.sources else ""
             argv += ["--target", f"label={names[target.label]},{where}"]
         slice_ms, answer_ms = round(schedule.slice_s * 1000), math.ceil(plan.answer_s * 1000)
         argv += ["--order", ",".join(names[label] for label in schedule.order), "--slice-ms", str(slice_ms),
@@ -124,6 +126,8 @@ class Run:
                  "--timeout-ms", str(TIMEOUT_MS + answer_ms), "--drain-ms", str(DRAIN_MS + answer_ms),
                  "--cpus", ",".join(map(str, cpus_of(client, self.clients, plan.connections)))]  # fmt: skip
         argv += ["--timeline-us", str(_step_us(schedule.slice_s))] if schedule.timeline else []
+        argv += ["--received-ms", str(round(plan.received_step_s * 1000))] if plan.received_step_s else []
+        argv += ["--failed-ms", str(round(plan.failed_step_s * 1000))] if plan.failed_step_s else []
         argv += ["--path", plan.path] if plan.path else []
         argv += ["--check", f"file={answer}"] if answer else []
         for descriptor in rendezvous:
@@ -161,14 +165,17 @@ def cpus_of(client: int, clients: int, connections: int) -> list[int]:
 
 @contextmanager
 def _file_of(answer: bytes | None) -> Iterator[str]:
-    """The path of a file with the expected answer; empty without one."""
+    """The path of a file with the expected answer; empty without one.
+
+    The file is in memory and ends with this process, however that ends.
+    """
     if answer is None:
         yield ""
         return
-    with tempfile.NamedTemporaryFile(prefix="showdown-answer-") as file:
+    with os.fdopen(os.memfd_create("showdown-answer"), "wb") as file:
         file.write(answer)
         file.flush()
-        yield file.name
+        yield f"/proc/{os.getpid()}/fd/{file.fileno()}"
 
 
 @dataclass

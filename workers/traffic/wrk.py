@@ -38,6 +38,7 @@ class Wrk:
     name = "wrk"
     own_rates = False
     many_clients = False
+    verifies = False
 
     def run(
         self,

@@ -51,9 +51,7 @@ class Rig:
     def connect(self, timeout_s: float = CONNECT_S) -> socket.socket:
         """A connection from the client's namespace to its destination. Raises ``OSError``."""
         client = self.lab.client_endpoint
-        connection = netns.call_in(
-            client.netns, lambda: socket.create_connection((client.address, client.port), timeout=timeout_s)
-        )
+        connection = netns.call_in(client.netns, lambda: client.connect(timeout_s))
         connection.settimeout(timeout_s)
         return connection
 

@@ -15,25 +15,30 @@ GENERATOR = "showdown-traffic"
 # counts latencies up to 20 ms: 500. Each is an established connection of every lab, so it is not more.
 OPEN_CONNECTIONS = 512
 LARGE_OPEN_CONNECTIONS = 16  # … of large bodies, each of which fills the path
+BODY_BYTES = "body_bytes"
 
 
 def body_bytes(default: int, maximum: int, summary: str) -> Parameter:
     """The parameter ``body_bytes``, which most workloads have."""
     return Parameter(
-        name="body_bytes", unit="bytes", default=default, minimum=1, maximum=maximum, summary=summary
+        name=BODY_BYTES, unit="bytes", default=default, minimum=1, maximum=maximum, summary=summary
     )  # fmt: skip
 
 
 class OwnWorkload(Workload):
     """A workload of showdown-traffic, which compares every received body byte by byte.
 
-    The C source of the same name defines what its requests look like. A parameter is passed as the option of its name,
-    ``body_bytes`` as ``--body-bytes``; ``options`` names those whose option is called otherwise.
+    The C source of the same name, or of the name ``generated``, defines what its requests look like. A parameter is
+    passed as the option of its name, ``body_bytes`` as ``--body-bytes``; ``options`` names those whose option is called
+    otherwise, and ``of_the_lab`` those that are no options of the generator.
     """
 
     level_kinds = ("closed", "open")
     path: ClassVar[str] = ""
+    generated: ClassVar[str] = ""
+    """The generator's name for it; empty: its own."""
     options: ClassVar[Mapping[str, str]] = {}
+    of_the_lab: ClassVar[frozenset[str]] = frozenset()
 
     def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """Needs the generator, which is the origin as well unless that is nginx."""
@@ -44,7 +49,8 @@ class OwnWorkload(Workload):
         """Closed and open loops alike."""
         values = fill_parameters(self.name, self.parameters, parameters)
         answer = self.answer(values)
-        given = () if answer is not None else tuple(values.items())
+        own = {name: value for name, value in values.items() if name not in self.of_the_lab}
+        given = [(name, value) for name, value in own.items() if answer is None or name != BODY_BYTES]
         return GeneratorPlan(
             generator=GENERATOR,
             load=level,
@@ -52,10 +58,12 @@ class OwnWorkload(Workload):
             path=self.path,
             answer=answer,
             answer_s=self.answer_s(values),
+            messages=self.messages(values),
             options=(
                 "--workload",
-                self.name,
+                self.generated or self.name,
                 *(text for name, value in given for text in (self._option(name), str(value))),
+                *self.condition_options(level),
             ),
         )
 
@@ -67,6 +75,10 @@ class OwnWorkload(Workload):
     def _option(self, parameter: str) -> str:
         return self.options.get(parameter) or f"--{parameter.replace('_', '-')}"
 
+    def condition_options(self, level: ClosedLoad | OpenLoad) -> tuple[str, ...]:
+        """Options that the level's condition asks for; most conditions concern the lab alone."""
+        return ()
+
     def answer(self, values: Mapping[str, int]) -> bytes | None:
         """The body that the origin sends; ``None`` if generator and origin make it from the same options."""
         return None
@@ -74,6 +86,10 @@ class OwnWorkload(Workload):
     def answer_s(self, values: Mapping[str, int]) -> float:
         """How long one answer takes by its design."""
         return 0.0
+
+    def messages(self, values: Mapping[str, int]) -> int:
+        """How many datagrams a request consists of; 1 of a stream."""
+        return 1
 
     def open_connections(self, level: OpenLoad, values: Mapping[str, int]) -> int:
         """How many connections an open loop has, unless its level names a limit of requests in flight."""

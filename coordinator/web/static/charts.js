@@ -6,12 +6,13 @@ const charts = (() => {
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   const three = (value) =>
-    value === 0 || value >= 99.95 ? value.toFixed(0) : value >= 9.995 ? value.toFixed(1) : value >= 0.0995 ? value.toFixed(2) : value.toPrecision(3);
+    value < 0 ? `−${three(-value)}` : value === 0 || value >= 99.95 ? value.toLocaleString("en", { maximumFractionDigits: 0 }) : value >= 9.995 ? value.toFixed(1) : value >= 0.0995 ? value.toFixed(2) : value.toPrecision(3);
 
   // The same format as in coordinator/web/words.py.
   const rate = (value) =>
     value == null ? "–" : value >= 999500 ? `${three(value / 1e6)} M` : value >= 999.5 ? `${three(value / 1e3)} k` : three(value);
   const figure = (value) => (value == null ? "–" : three(value));
+  const count = (value) => value.toLocaleString("en");
   const short = (value, unit) => `${+value.toPrecision(3)} ${unit}`;
   const time = (us) => (us >= 1e6 ? short(us / 1e6, "s") : us >= 1e3 ? short(us / 1e3, "ms") : us >= 1 ? short(us, "µs") : short(us * 1e3, "ns"));
 
@@ -37,16 +38,67 @@ const charts = (() => {
   };
   const timeAxis = (more) => axis({ size: 62, splits: logSplits, filter: (_, splits) => splits, values: (_, splits) => splits.map(time), ...more });
 
+  // The part of the time axis that the charts of a panel show: by two sliders, or by dragging over a chart. A double
+  // click shows all again. `words(share)` names a moment. A chart's range is `part(whole)`.
+  const zoom = (panel, words) => {
+    const WHOLE = 1000;
+    const LEAST = 20;
+    const box = panel.querySelector("[data-zoom]");
+    const sliders = [...box.querySelectorAll("input")];
+    const [text, all] = [box.querySelector("[data-zoom-words]"), box.querySelector("button")];
+    const plots = new Map();
+    const ends = () => sliders.map((slider) => +slider.value);
+    const describe = () => {
+      const named = ends().map((end) => words(end / WHOLE));
+      sliders.forEach((slider, index) => slider.setAttribute("aria-valuetext", named[index]));
+      all.disabled = ends()[0] === 0 && ends()[1] === WHOLE;
+      text.textContent = all.disabled ? "Drag over a chart, or move the sliders." : `${named[0]} to ${named[1]}`;
+    };
+    const set = (from, until) => {
+      sliders[0].value = Math.min(from, WHOLE - LEAST);
+      sliders[1].value = Math.max(until, ends()[0] + LEAST);
+      describe();
+      for (const plot of plots.values()) plot.setData(plot.data);
+    };
+    const select = (plot) => {
+      const { left, width } = plot.select;
+      if (!width) return;
+      plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+      const [from, until] = ends();
+      const at = (x) => from + ((until - from) * x) / plot.over.clientWidth;
+      if (width > 5 && !box.hidden) set(at(left), at(left + width));
+    };
+    sliders[0].addEventListener("input", () => set(Math.min(ends()[0], ends()[1] - LEAST), ends()[1]));
+    sliders[1].addEventListener("input", () => set(ends()[0], ends()[1]));
+    all.addEventListener("click", () => set(0, WHOLE));
+    return {
+      part: ([low, high]) => ends().map((end) => low + ((high - low) * end) / WHOLE),
+      describe,
+      hide: (hidden) => (box.hidden = hidden),
+      options: (options) => ({
+        ...options,
+        cursor: { ...options.cursor, drag: { x: true, y: false, setScale: false } },
+        hooks: { ...options.hooks, setSelect: [select] },
+      }),
+      mounted: (figure, plot) => {
+        if (!plots.has(figure)) figure.addEventListener("dblclick", () => set(0, WHOLE));
+        plots.set(figure, plot);
+      },
+      cleared: (figure) => plots.delete(figure),
+    };
+  };
+
   // Fits a chart to its figure, and redraws it when the width or the page's colours change.
   // `build(width)` returns uPlot's options and data.
-  const mount = (figure, build) => {
+  const mount = (figure, build, zoomed = null) => {
     let plot = null;
     let width = 0;
     const draw = () => {
       width = Math.max(240, figure.clientWidth);
       const [options, data] = build(width);
       plot?.destroy();
-      plot = new uPlot({ width, ...options }, data, figure);
+      plot = new uPlot({ width, ...(zoomed ? zoomed.options(options) : options) }, data, figure);
+      zoomed?.mounted(figure, plot);
     };
     new ResizeObserver(() => {
       const now = Math.max(240, figure.clientWidth);
@@ -59,6 +111,7 @@ const charts = (() => {
       clear: () => {
         plot?.destroy();
         plot = null;
+        zoomed?.cleared(figure);
       },
     };
   };
@@ -71,5 +124,5 @@ const charts = (() => {
     return answer;
   };
 
-  return { colour, rate, figure, time, clock, spelled, axis, clockAxis, timeAxis, mount, ask };
+  return { colour, rate, figure, count, time, clock, spelled, axis, clockAxis, timeAxis, zoom, mount, ask };
 })();

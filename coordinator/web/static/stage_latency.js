@@ -26,6 +26,11 @@
     return charts.clock(seconds(one, column), brief ? 10 : 8);
   };
 
+  const zoom = charts.zoom(panel, (part) => {
+    const one = shown.find(Boolean);
+    return one ? moment(one, Math.round(part * (one.count.length - 1))) : "–";
+  });
+
   const share = (one, bucket, column) => (one.count[column] ? bucket.counts[column] / one.count[column] : 0);
 
   const fitScales = () => {
@@ -69,9 +74,9 @@
       return [
         {
           height: 260,
-          cursor: { y: false, drag: { x: false } },
+          cursor: { y: false },
           legend: { live: true, markers: { show: false } },
-          scales: { x: { time: false, range: () => [-0.5, one.count.length - 0.5] }, y: { distr: 3, range: () => yRange } },
+          scales: { x: { time: false, range: () => zoom.part([-0.5, one.count.length - 0.5]) }, y: { distr: 3, range: () => yRange } },
           axes: [
             charts.axis({
               space: 74, size: 30, grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500],
@@ -89,14 +94,14 @@
         },
         [one.count.map((_, column) => column), one.p50_ns.map(us), one.p99_ns.map(us), one.count],
       ];
-    }),
+    }, zoom),
   );
 
   const words = (one) => {
     const whole = one.whole;
-    if (!whole) return `${one.count.reduce((a, b) => a + b, 0)} durations in ${one.count.length} intervals.`;
-    const lost = whole.lost ? `, ${whole.lost} lost` : "";
-    return `p50 ${charts.time(us(whole.p50_ns))}, p99 ${charts.time(us(whole.p99_ns))}, longest ${charts.time(us(whole.max_ns))}; ${whole.count} durations${lost}.`;
+    if (!whole) return `${charts.count(one.count.reduce((a, b) => a + b, 0))} durations in ${one.count.length} ${one.count.length === 1 ? "interval" : "intervals"}.`;
+    const lost = whole.lost ? `, ${charts.count(whole.lost)} lost` : "";
+    return `p50 ${charts.time(us(whole.p50_ns))}, p99 ${charts.time(us(whole.p99_ns))}, longest ${charts.time(us(whole.max_ns))}; ${charts.count(whole.count)} durations${lost}.`;
   };
 
   const draw = (found, names) => {
@@ -110,6 +115,7 @@
       if (one) plots[index].draw();
       else plots[index].clear();
     });
+    zoom.describe();
   };
 
   const fill = (select, options, chosen) => {
@@ -123,8 +129,10 @@
   let stages = [];
   let asking = 0;
 
-  // The initial stage: waiting for a CPU, in the role that most datapaths have.
+  // The initial stage: the one that differs most, if that is known; else waiting for a CPU, in the role that most
+  // datapaths have.
   const usual = () => {
+    if (stages.some((one) => stageKey(one) === panel.dataset.differs)) return panel.dataset.differs;
     const queues = stages.filter((one) => one.stage === "run_queue");
     const spread = (one) => new Set(queues.filter((other) => other.role === one.role).map((other) => other.datapath)).size;
     return queues.length ? stageKey(queues.reduce((a, b) => (spread(b) > spread(a) ? b : a))) : "";

@@ -81,13 +81,14 @@
 
   const stroke = (line) => charts.colour(`--s${Math.max(0, datapaths.indexOf(line.datapath)) % 9}`);
   const drawn = (line, more) => ({ label: line.name, stroke: stroke(line), width: 1.6, points: { size: 4, stroke: stroke(line), fill: stroke(line) }, ...more });
+  const moves = (kind) => kind === "mousemove" || kind === "mouseleave"; // a part is chosen on one chart only
   const common = () => ({
     height: 230,
     legend: { show: false },
-    cursor: { sync: { key: "traffic" }, y: false, points: { size: 6 }, drag: { x: false } },
+    cursor: { sync: { key: "traffic", filters: { pub: moves, sub: moves } }, y: false, points: { size: 6 } },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
   });
-  const range = () => {
+  const whole = () => {
     if (!window_) return [0, 1];
     const now = window_.until_ms / 1000 - 5;
     if (live && span.value === "recent") return [now - LIVE_S, now];
@@ -95,6 +96,8 @@
     const last = Math.max(first, ...lines.map((line) => line.points.at(-1).t));
     return [first - window_.interval_s, (live ? now : last) + window_.interval_s];
   };
+  const zoom = charts.zoom(panel, (share) => charts.clock(whole()[0] + share * (whole()[1] - whole()[0])));
+  const range = () => zoom.part(whole());
 
   // The cell's name at the start of its stretch, if there is room.
   const nameCells = (plot) => {
@@ -111,8 +114,9 @@
     ctx.textAlign = "left";
     let free = bbox.left;
     let last = "";
-    for (const [t, cell] of [...begins].sort((a, b) => a[0] - b[0])) {
-      const x = Math.max(plot.valToPos(t, "x", true), bbox.left);
+    const starts = [...begins].sort((a, b) => a[0] - b[0]).map(([t, cell]) => [plot.valToPos(t, "x", true), cell]);
+    for (const [start, cell] of starts.filter((_, i) => !(starts[i + 1]?.[0] <= bbox.left))) {
+      const x = Math.max(start, bbox.left);
       const width = ctx.measureText(cell).width;
       const goesOn = cell === last;
       last = cell;
@@ -132,7 +136,7 @@
       hooks: { draw: [nameCells], setCursor: [(plot) => showFigures(plot.cursor.idx == null ? null : plot.data[0][plot.cursor.idx])] },
     },
     aligned([0]),
-  ]);
+  ], zoom);
   const times = charts.mount(part("times"), () => [
     {
       ...common(),
@@ -141,7 +145,7 @@
       series: [{}, ...lines.flatMap((line) => [drawn(line), drawn(line, { dash: [5, 4], width: 1.2, points: { show: false } })])],
     },
     aligned([1, 2]),
-  ]);
+  ], zoom);
 
   // The figures under the pointer; without a pointer the latest, or the range if the campaign has ended.
   const showFigures = (at) => {
@@ -204,6 +208,7 @@
       rates.draw();
       times.draw();
     }
+    zoom.describe();
     showFigures(null);
   };
 
@@ -211,6 +216,7 @@
     live = false;
     panel.querySelector("h2").textContent = panel.dataset.endedTitle;
     span.closest(".field").hidden = true;
+    zoom.hide(false);
   };
 
   const url = (fresh) => {

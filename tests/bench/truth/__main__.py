@@ -1,7 +1,6 @@
 """Run the parts, print the table, and end with one JSON object; see the package."""
 
 import argparse
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from tests.bench.truth.blocks import patience
 from tests.bench.truth.burner import Burner
 from tests.bench.truth.design import reference, spreads_of
 from tests.bench.truth.table import Row, Table
+from tests.orderly import ends_in_order
 from tests.simulated import Spreads
 
 
@@ -110,7 +110,6 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="short, to see that it runs")
     parser.add_argument("--part", action="append", choices=names, help="only this part; may be repeated")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that labs are removed
     patience.attempts = 1 if options.quick else MAX_ATTEMPTS
     table = Bench(QUICK if options.quick else FULL).run(options.part or names)
     print(f"\n{table.text}\n\n{table.found} of {table.judged} known truths found\n")
@@ -119,4 +118,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    ends_in_order()
     sys.exit(main(sys.argv[1:]))

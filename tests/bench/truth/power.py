@@ -25,7 +25,7 @@ def powers(campaigns: int, differences: Sequence[float], spreads: Spreads, whose
     ``whose`` says where the noise is from.
     """
     tasks = [(difference, campaigns, spreads) for difference in differences]
-    with get_context("spawn").Pool(PROCESSES) as pool:
+    with get_context("spawn").Pool(min(PROCESSES, len(tasks))) as pool:
         shares = dict(pool.imap_unordered(_found, tasks))
     note = f"{whose} noise, {reference_rounds()} blocks; {campaigns} campaigns each"
     return [power_row(metric, {d: shares[d][metric] for d in differences}, note) for metric in METRICS]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.kernel.datapaths.faults import PROXY_KILLED, Break, Case, Facts, Fault, Faults
-from tests.variants import DATAPATHS
+from tests.variants import DATAPATHS, RUNNABLE
 
 
 def module_of(name: str) -> str:
@@ -25,8 +25,8 @@ FACTS: Mapping[str, Facts] = {name: _declared(name, "FACTS", Facts()) for name i
 
 
 def of_case(case: Case) -> dict[str, Fault]:
-    """The fault of each datapath that declares the case."""
-    return {name: faults[case] for name, faults in FAULTS.items() if case in faults}
+    """The fault of each datapath that declares the case, and that this kernel can run."""
+    return {name: faults[case] for name, faults in FAULTS.items() if case in faults and name in RUNNABLE}
 
 
 def broken_by(case: Case, breaks: Break) -> set[str]:

@@ -45,6 +45,9 @@ PART_GONE = Case("another part removed")
 MAP_EMPTIED = Case("map emptied")
 MAP_EMPTIED_CHURN = Case("map emptied, churn", workload="http_churn")
 """For maps that are read for new connections only: here each request is one."""
+DATAGRAMS_UNSTEERED = Case("steering removed, datagrams", workload="udp_rr")
+"""Of every datapath that carries UDP but the routed path: rules flushed or programs detached while datagrams flow."""
+RELAY_KILLED = Case("relay of datagrams killed", workload="udp_rr")
 WRONG_DEVICES = Case("wrong devices")
 """The datapath takes the DUT's two devices for each other, from the start."""
 LEFT_OPEN = Case("steering removed on an open path", BEFORE)
@@ -52,7 +55,7 @@ LEFT_OPEN = Case("steering removed on an open path", BEFORE)
 
 IN_BLOCKS = (
     *(PROXY_KILLED_FIRST, PROXY_KILLED, LISTENER_FULL, STEERING_GONE_FIRST, STEERING_GONE, PART_GONE_FIRST, PART_GONE),
-    *(MAP_EMPTIED, MAP_EMPTIED_CHURN, WRONG_DEVICES),
+    *(MAP_EMPTIED, MAP_EMPTIED_CHURN, WRONG_DEVICES, DATAGRAMS_UNSTEERED, RELAY_KILLED),
 )
 """The cases that leave an invalid trial and a closed path; :data:`LEFT_OPEN` is another matter."""
 
@@ -120,6 +123,11 @@ def kill_proxy(target: Target) -> None:
     next(p for p in target.lab.processes if p.task_role == "proxy").kill()
 
 
+def kill_relay(target: Target) -> None:
+    """kill -9 the relay of datagrams."""
+    next(p for p in target.lab.processes if "--udp" in p.argv).kill()
+
+
 def flush_rules(target: Target) -> None:
     """Remove every nft rule of the datapath, but not its tables."""
     for line in netns.run_in(target.lab.dut_ns, ["nft", "list", "tables"]).splitlines():
@@ -178,8 +186,25 @@ BY_PROXY: Faults = {
 }
 """Of every datapath with a proxy."""
 
+BY_RELAY: Faults = {RELAY_KILLED: Fault(kill_relay, Reason.DATAPATH_FAILED)}
+"""Of every datapath whose datagrams go through the own relay."""
+
 BY_DEVICES: Faults = {WRONG_DEVICES: Fault(nothing, Reason.DATAPATH_FAILED)}
 """Of every datapath that names devices."""
+
+BY_PROGRAM: Faults = {
+    STEERING_GONE_FIRST: Fault(detach_program, Reason.LEAKED),
+    STEERING_GONE: Fault(detach_program, Reason.LEAKED),
+    MAP_EMPTIED: Fault(clear_config, Reason.LEAKED),
+}
+"""Of datapaths whose program does all: without it, or without its configuration, packets go on without the datapath."""
+
+BY_RULES: Faults = {
+    STEERING_GONE_FIRST: Fault(flush_rules, Reason.LEAKED),
+    STEERING_GONE: Fault(flush_rules, Reason.LEAKED),
+    LEFT_OPEN: Fault(flush_rules, Reason.BYPASSED),
+}
+"""Of datapaths whose nftables rules steer."""
 
 
 @contextmanager

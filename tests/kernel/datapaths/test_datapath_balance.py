@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.bench import Bench, answered, bench, swapped_devices
+from tests.kernel.bench import Bench, answered, bench, sharing, swapped_devices
 from tests.kernel.datapaths.balance_rig import (
     DATAPATHS,
     answering,
@@ -25,40 +25,42 @@ from workers.lab.lab import Lab
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 EVERY = pytest.mark.parametrize("name", sorted(DATAPATHS))
+IN_SHARED = sharing(sorted(DATAPATHS))
 
 
-@EVERY
-def test_it_carries_counts_and_keeps_the_clients_address(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b:
-        assert b.get(20) == 20
-        assert b.get(5) == 5
-        c = b.counters_with(25 * len("HTTP/1.1 200 OK\r\n\r\nhello"))
-        assert c.packets is not None
-        assert 25 <= c.packets <= 25 * 3 + 20
-        assert c.connections == 2
-        assert c.bytes is None or c.bytes >= 25 * len("HTTP/1.1 200 OK\r\n\r\nhello")
-        assert (c.leaked_packets, c.dropped_packets) == (0, 0)
-        assert b.clients_seen(25) == [b.lab.client_address] * 25
-        assert b.lab.client_endpoint.expected_source == b.lab.client_address
-        assert b.lab.client_endpoint.address == b.lab.virtual_address
+@IN_SHARED
+def test_it_carries_counts_and_keeps_the_clients_address(shared: Bench) -> None:
+    b = shared.begin()
+    assert b.get(20) == 20
+    assert b.get(5) == 5
+    c = b.counters_with(25 * len("HTTP/1.1 200 OK\r\n\r\nhello"))
+    assert c.packets is not None
+    assert 25 <= c.packets <= 25 * 3 + 20
+    assert c.connections == 2
+    assert c.bytes is None or c.bytes >= 25 * len("HTTP/1.1 200 OK\r\n\r\nhello")
+    assert (c.leaked_packets, c.dropped_packets) == (0, 0)
+    assert b.clients_seen(25) == [b.lab.client_address] * 25
+    assert b.lab.client_endpoint.expected_source == b.lab.client_address
+    assert b.lab.client_endpoint.address == b.lab.virtual_address
 
 
-@EVERY
-def test_all_origins_get_their_share_and_count_as_the_datapath_does(name: str, tmp_path: Path) -> None:
+@IN_SHARED
+def test_all_origins_get_their_share_and_count_as_the_datapath_does(shared: Bench) -> None:
     connections = 480
-    with bench(DATAPATHS[name], tmp_path) as b:
-        assert asked(b, connections) == connections
-        seen = Counter(address for address, _ in b.origins_seen(connections))
-        assert b.counters().origins == dict(seen)
-        assert set(seen) == set(b.lab.origin_addresses)
-        # Five standard deviations of a fair draw. A balancer that takes turns deviates only by its threads.
-        spread = 4 if FACTS[name].origins_in_turn else 5 * (connections * 0.25 * 0.75) ** 0.5
-        assert all(abs(count - connections / ORIGINS) <= spread for count in seen.values()), seen
+    b = shared.begin()
+    assert asked(b, connections) == connections
+    seen = Counter(address for address, _ in b.origins_seen(connections))
+    assert b.counters().origins == dict(seen)
+    assert set(seen) == set(b.lab.origin_addresses)
+    # Five standard deviations of a fair draw. A balancer that takes turns deviates only by its threads.
+    spread = 4 if FACTS[b.lab.label].origins_in_turn else 5 * (connections * 0.25 * 0.75) ** 0.5
+    assert all(abs(count - connections / ORIGINS) <= spread for count in seen.values()), seen
 
 
-@EVERY
-def test_a_connection_stays_with_its_origin(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b, established(b, 12) as connections:
+@IN_SHARED
+def test_a_connection_stays_with_its_origin(shared: Bench) -> None:
+    b = shared.begin()
+    with established(b, 12) as connections:
         seen: dict[int, set[str]] = {port: set() for port in connections}
         for _ in range(5):
             for port, one in connections.items():
@@ -66,11 +68,13 @@ def test_a_connection_stays_with_its_origin(name: str, tmp_path: Path) -> None:
             assert asked(b, 4) == 4
         assert all(len(addresses) == 1 for addresses in seen.values()), seen
         assert 1 < len(set.union(*seen.values()) & set(b.lab.origin_addresses)) <= ORIGINS
+    assert len(b.origins_seen(12 + 5 * 16)) == 12 + 5 * 16
 
 
-@EVERY
-def test_an_origin_that_is_down_gets_no_new_connection_and_keeps_its_own(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b, established(b, 24) as connections:
+@IN_SHARED
+def test_an_origin_that_is_down_gets_no_new_connection_and_keeps_its_own(shared: Bench) -> None:
+    b = shared.begin()
+    with established(b, 24) as connections:
         down = b.origins_seen(24)[0][0]
         balancer(b).mark(down, State.DOWN)
         assert asked(b, 40) == 40
@@ -116,9 +120,10 @@ def test_an_origin_that_is_gone_loses_its_connections(name: str, tmp_path: Path)
         assert gone not in {address for address, _ in b.origins_seen(44 + len(alive))[24:]}
 
 
-@EVERY
-def test_an_address_that_is_no_origin_is_refused(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b, pytest.raises(ValueError, match=r"198\.19\.1\.99 is none of"):
+@IN_SHARED
+def test_an_address_that_is_no_origin_is_refused(shared: Bench) -> None:
+    b = shared.begin()
+    with pytest.raises(ValueError, match=r"198\.19\.1\.99 is none of"):
         balancer(b).mark("198.19.1.99", State.DOWN)
 
 

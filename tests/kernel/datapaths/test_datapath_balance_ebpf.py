@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.bench import PATIENCE_S, answered, bench, wrong_ifindex
+from tests.kernel.bench import PATIENCE_S, Bench, answered, bench, sharing, wrong_ifindex
 from tests.kernel.datapaths.balance_rig import (
     DATAPATHS,
     asked,
@@ -21,11 +21,13 @@ from tests.kernel.datapaths.balance_rig import (
 from tests.kernel.datapaths.faults import detach_from_device
 from workers.datapaths.lib import maglev
 from workers.datapaths.lib.balancing import State
-from workers.lab import netns
+from workers.lab import health_checker, netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-BY_EBPF = pytest.mark.parametrize("name", sorted(name for name, one in DATAPATHS.items() if "bcc" in one.requires))
+NAMES = sorted(name for name, one in DATAPATHS.items() if "bcc" in one.requires)
+BY_EBPF = pytest.mark.parametrize("name", NAMES)
+IN_SHARED = sharing(NAMES)
 
 
 @BY_EBPF
@@ -52,13 +54,13 @@ def test_a_long_answer_survives_an_emptied_table(name: str, tmp_path: Path) -> N
         assert got.endswith(body)
 
 
-@BY_EBPF
-def test_each_connection_goes_where_maglev_hashing_says(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b:
-        table = maglev.table(b.lab.origin_addresses, b.lab.origin_addresses)
-        assert asked(b, 30) == 30
-        for address, port in b.origins_seen(30):
-            assert address == b.lab.origin_addresses[table[_slot(b.lab.client_address, port)]]
+@IN_SHARED
+def test_each_connection_goes_where_maglev_hashing_says(shared: Bench) -> None:
+    b = shared.begin()
+    table = maglev.table(b.lab.origin_addresses, b.lab.origin_addresses)
+    assert asked(b, 30) == 30
+    for address, port in b.origins_seen(30):
+        assert address == b.lab.origin_addresses[table[_slot(b.lab.client_address, port)]]
 
 
 def _slot(client: str, port: int) -> int:
@@ -109,37 +111,37 @@ def test_a_syn_that_is_sent_again_is_no_other_connection(name: str, tmp_path: Pa
         assert counters.packets >= 4
 
 
-@BY_EBPF
+@IN_SHARED
 @pytest.mark.parametrize("role", ["client", "server"])
-def test_it_decrements_the_time_to_live_like_a_router(name: str, role: str, tmp_path: Path) -> None:
+def test_it_decrements_the_time_to_live_like_a_router(shared: Bench, role: str) -> None:
     rules = "table ip watch { chain c { type filter hook input priority 0; ip protocol tcp ip ttl != 63 drop; }\n }\n"
-    with bench(DATAPATHS[name], tmp_path) as b:
-        netns.run_in(b.lab.netns_of(role), ["nft", "-f", "-"], stdin=rules)
-        assert b.get(3) == 3
+    b = shared.begin()
+    netns.run_in(b.lab.netns_of(role), ["nft", "-f", "-"], stdin=rules)
+    assert b.get(3) == 3
 
 
-@BY_EBPF
-def test_it_ends_what_has_no_time_left_to_live(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b:
+@IN_SHARED
+def test_it_ends_what_has_no_time_left_to_live(shared: Bench) -> None:
+    b = shared.begin()
 
-        def connect() -> int:
-            with socket.socket() as client:
-                client.settimeout(0.3)
-                client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
-                return client.connect_ex((b.lab.client_endpoint.address, b.lab.client_endpoint.port))
+    def connect() -> int:
+        with socket.socket() as client:
+            client.settimeout(0.3)
+            client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+            return client.connect_ex((b.lab.client_endpoint.address, b.lab.client_endpoint.port))
 
-        assert netns.call_in(b.lab.client_ns, connect) != 0
-        assert b.counters().dropped_packets > 0
-        assert b.counters().leaked_packets == 0
+    assert netns.call_in(b.lab.client_ns, connect) != 0
+    assert b.counters().dropped_packets > 0
+    assert b.counters().leaked_packets == 0
 
 
-@BY_EBPF
-def test_neither_netfilter_nor_routing_sees_any_of_it(name: str, tmp_path: Path) -> None:
+@IN_SHARED
+def test_neither_netfilter_nor_routing_sees_any_of_it(shared: Bench) -> None:
     rules = "table ip watch { chain c { type filter hook prerouting priority raw; ip protocol tcp counter drop; }\n }\n"
-    with bench(DATAPATHS[name], tmp_path) as b:
-        netns.run_in(b.lab.dut_ns, ["nft", "-f", "-"], stdin=rules)
-        assert b.get(3) == 3
-        assert "counter packets 0 bytes 0" in b.in_dut("nft", "list", "ruleset")
+    b = shared.begin()
+    netns.run_in(b.lab.dut_ns, ["nft", "-f", "-"], stdin=rules)
+    assert b.get(3) == 3
+    assert "counter packets 0 bytes 0" in b.in_dut("nft", "list", "ruleset")
 
 
 @BY_EBPF
@@ -168,3 +170,22 @@ def test_a_redirection_to_nowhere_shows_as_drops(name: str, role: str, tmp_path:
         assert counters.leaked_packets == 0
         if role == "dut_server":
             assert counters.packets == 0
+
+
+@BY_EBPF
+def test_health_checks_of_the_dut_hide_no_drop_and_are_none(name: str, tmp_path: Path) -> None:
+    """The DUT's device sends them, too, and packets that it did not send count as dropped."""
+
+    def check(b: Bench) -> None:
+        for _ in range(20):
+            netns.call_in(b.lab.dut_ns, lambda: health_checker.answering(b.lab.origin_addresses, PATIENCE_S))
+
+    with bench(DATAPATHS[name], tmp_path) as b:
+        check(b)
+        assert b.get(3) == 3
+        assert (b.counters().leaked_packets, b.counters().dropped_packets) == (0, 0)
+        with wrong_ifindex(b.lab, "dut_server"):
+            balancer(b).mark(b.lab.origin_addresses[0], State.UP)  # writes the configuration
+        assert b.get(timeout_s=0.3) == 0
+        check(b)
+        assert b.counters().dropped_packets > 0

@@ -10,6 +10,7 @@ from tests.kernel.bench import bench
 from tests.kernel.datapaths.balance_rig import fetch_large
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
+    DATAGRAMS_UNSTEERED,
     MAP_EMPTIED,
     STEERING_GONE,
     Fault,
@@ -26,6 +27,7 @@ FAULTS: Faults = {
     **BY_DEVICES,
     STEERING_GONE: Fault(detach_program, Reason.LEAKED),
     MAP_EMPTIED: Fault(clear_config, Reason.LEAKED),
+    DATAGRAMS_UNSTEERED: Fault(detach_program, Reason.LEAKED),
 }
 
 

@@ -10,13 +10,11 @@ from domain.trial import Reason
 from tests.kernel.bench import bench
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
+    BY_PROGRAM,
+    DATAGRAMS_UNSTEERED,
     LEFT_OPEN,
-    MAP_EMPTIED,
-    STEERING_GONE,
-    STEERING_GONE_FIRST,
     Fault,
     Faults,
-    clear_config,
     detach_program,
     detach_programs,
 )
@@ -28,10 +26,9 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 FAULTS: Faults = {
     **BY_DEVICES,
-    STEERING_GONE_FIRST: Fault(detach_program, Reason.LEAKED),
-    STEERING_GONE: Fault(detach_program, Reason.LEAKED),
-    MAP_EMPTIED: Fault(clear_config, Reason.LEAKED),
+    **BY_PROGRAM,
     LEFT_OPEN: Fault(detach_programs, Reason.BYPASSED),
+    DATAGRAMS_UNSTEERED: Fault(detach_program, Reason.LEAKED),
 }
 
 

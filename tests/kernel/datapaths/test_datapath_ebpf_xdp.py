@@ -11,9 +11,10 @@ import pytest
 
 from domain.trial import Reason
 from tests.host_noise import in_windows
-from tests.kernel.bench import PATIENCE_S, Bench, bench, new_tag
+from tests.kernel.bench import PATIENCE_S, Bench, bench, new_tag, sharing
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
+    DATAGRAMS_UNSTEERED,
     MAP_EMPTIED,
     PART_GONE,
     PART_GONE_FIRST,
@@ -52,6 +53,7 @@ FAULTS: Faults = {
     PART_GONE_FIRST: Fault(refuse_frames, Reason.NO_REQUESTS),
     PART_GONE: Fault(refuse_frames, Reason.ERRORS),
     MAP_EMPTIED: Fault(clear_config, Reason.LEAKED),
+    DATAGRAMS_UNSTEERED: Fault(detach_program, Reason.LEAKED),
 }
 FACTS = Facts(drops_bursts=True)
 
@@ -66,11 +68,11 @@ def chosen() -> Datapath:
     return DATAPATHS["ebpf_xdp"]
 
 
+@sharing([EbpfXdp(Mode.GENERIC)])
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @in_windows
-def test_it_forwards_in_generic_mode_too(check: Callable[[Bench], None], tmp_path: Path) -> None:
-    with bench(EbpfXdp(Mode.GENERIC), tmp_path) as b:
-        check(b)
+def test_it_forwards_in_generic_mode_too(shared: Bench, check: Callable[[Bench], None]) -> None:
+    check(shared.begin())
 
 
 def test_a_wrong_interface_index_delivers_nothing_in_either_mode(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.host_noise import in_windows
-from tests.kernel.bench import Bench, bench, detach_ingress, new_tag, wrong_ifindex
+from tests.kernel.bench import Bench, bench, detach_ingress, new_tag, sharing, wrong_ifindex
 from tests.kernel.datapaths.declared import of_function
 from tests.kernel.datapaths.faults import detach_from_device
 from tests.kernel.datapaths.forward_checks import CHECKS, delivers_nothing_and_shows_it, misdirect
@@ -24,12 +24,11 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 AT_TC = pytest.mark.parametrize("name", [name for name in NAMES if "tc.bpf" in DATAPATHS[name].requires])
 
 
-@EVERY
+@sharing(NAMES)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @in_windows
-def test_it_forwards(name: str, check: Callable[[Bench], None], tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b:
-        check(b)
+def test_it_forwards(shared: Bench, check: Callable[[Bench], None]) -> None:
+    check(shared.begin())
 
 
 @EVERY

@@ -37,6 +37,7 @@ def test_it_carries_counts_and_shows_the_address_that_it_promises(name: str, tmp
         expected_source = b.lab.client_address if FACTS[name].keeps_client else b.lab.dut_server_address
         assert b.clients_seen(25) == [expected_source] * 25
         assert b.lab.client_endpoint.expected_source == expected_source
+        assert len(b.lab.view().tasks["proxy"]) >= 1
 
 
 @EVERY

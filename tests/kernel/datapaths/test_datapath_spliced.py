@@ -19,8 +19,14 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
 BODY_BYTES = 5_000_000
 
-BY_RELAY = [name for name, one in DATAPATHS.items() if "program.showdown-relay" in one.requires]
+# With HAProxy beside it, the relay carries datagrams only: test_datagrams.
+BY_RELAY = [
+    name
+    for name, one in DATAPATHS.items()
+    if "program.showdown-relay" in one.requires and "program.haproxy" not in one.requires
+]
 EVERY = pytest.mark.parametrize("name", BY_RELAY)
+IN_SHARED = pytest.mark.parametrize("shared_wire", BY_RELAY, indirect=True, scope="module")
 
 
 def relay_of(b: Bench | Wire) -> relay.Relay:
@@ -108,79 +114,80 @@ def test_a_full_listener_lets_no_connection_past(name: str, tmp_path: Path, monk
         assert b.get() == 1, "a connection that ends makes room"
 
 
-@EVERY
-def test_large_bodies_both_ways_at_once_arrive_whole(name: str, tmp_path: Path) -> None:
+@IN_SHARED
+def test_large_bodies_both_ways_at_once_arrive_whole(shared_wire: Wire) -> None:
     there, back = (random.Random(seed).randbytes(BODY_BYTES) for seed in (1, 2))
-    with wire(DATAPATHS[name], tmp_path) as w:
-        with w.pair() as (client, origin), sending(client, there), sending(origin, back):
-            got_there, got_back = both(origin, client)
-            assert digest(got_there) == digest(there)
-            assert digest(got_back) == digest(back)
-        counters = quiet(w)
-        assert (counters.current, counters.resets, counters.failures) == (0, 0, 0)
-        assert w.attachment.counters().bytes == BODY_BYTES
+    w = shared_wire.begin()
+    with w.pair() as (client, origin), sending(client, there), sending(origin, back):
+        got_there, got_back = both(origin, client)
+        assert digest(got_there) == digest(there)
+        assert digest(got_back) == digest(back)
+    counters = quiet(w)
+    assert (counters.current, counters.resets, counters.failures) == (0, 0, 0)
+    assert w.counters().bytes == BODY_BYTES
 
 
-@EVERY
-def test_a_half_closed_connection_still_carries_the_answer(name: str, tmp_path: Path) -> None:
+@IN_SHARED
+def test_a_half_closed_connection_still_carries_the_answer(shared_wire: Wire) -> None:
     answer = random.Random(3).randbytes(1_200_000)
-    with wire(DATAPATHS[name], tmp_path) as w:
-        for _ in range(20):
-            with w.pair() as (client, origin):
-                client.sendall(b"question")
-                client.shutdown(socket.SHUT_WR)
-                assert everything(origin) == b"question"
-                with sending(origin, answer):
-                    assert digest(everything(client)) == digest(answer)
-        assert quiet(w).current == 0
-        assert quiet(w).failures == 0
+    w = shared_wire.begin()
+    for _ in range(20):
+        with w.pair() as (client, origin):
+            client.sendall(b"question")
+            client.shutdown(socket.SHUT_WR)
+            assert everything(origin) == b"question"
+            with sending(origin, answer):
+                assert digest(everything(client)) == digest(answer)
+    assert quiet(w).current == 0
+    assert quiet(w).failures == 0
 
 
-@EVERY
-def test_the_origin_may_close_its_side_first(name: str, tmp_path: Path) -> None:
-    with wire(DATAPATHS[name], tmp_path) as w:
-        for _ in range(20):
-            with w.pair() as (client, origin):
-                origin.sendall(b"greeting")
-                origin.shutdown(socket.SHUT_WR)
-                assert everything(client) == b"greeting"
-                client.sendall(b"still talking")
-                assert exactly(origin, 13) == b"still talking"
-                client.shutdown(socket.SHUT_WR)
-                assert origin.recv(10) == b""
-        assert quiet(w).current == 0
+@IN_SHARED
+def test_the_origin_may_close_its_side_first(shared_wire: Wire) -> None:
+    w = shared_wire.begin()
+    for _ in range(20):
+        with w.pair() as (client, origin):
+            origin.sendall(b"greeting")
+            origin.shutdown(socket.SHUT_WR)
+            assert everything(client) == b"greeting"
+            client.sendall(b"still talking")
+            assert exactly(origin, 13) == b"still talking"
+            client.shutdown(socket.SHUT_WR)
+            assert origin.recv(10) == b""
+    assert quiet(w).current == 0
 
 
-@EVERY
-def test_data_of_a_client_that_closes_at_once_arrives(name: str, tmp_path: Path) -> None:
+@IN_SHARED
+def test_data_of_a_client_that_closes_at_once_arrives(shared_wire: Wire) -> None:
     """Data and the end of the stream may arrive before the relay's connection to the origin exists."""
     said = random.Random(4).randbytes(10_000)
-    with wire(DATAPATHS[name], tmp_path) as w:
-        for _ in range(50):
-            with w.client() as client:
-                client.sendall(said)
-                client.shutdown(socket.SHUT_WR)
-                with w.origin() as origin:
-                    assert digest(everything(origin)) == digest(said)
-                    origin.sendall(b"heard")
-                    origin.shutdown(socket.SHUT_WR)
-                    assert everything(client) == b"heard"
-        assert quiet(w).failures == 0
+    w = shared_wire.begin()
+    for _ in range(50):
+        with w.client() as client:
+            client.sendall(said)
+            client.shutdown(socket.SHUT_WR)
+            with w.origin() as origin:
+                assert digest(everything(origin)) == digest(said)
+                origin.sendall(b"heard")
+                origin.shutdown(socket.SHUT_WR)
+                assert everything(client) == b"heard"
+    assert quiet(w).failures == 0
 
 
-@EVERY
+@IN_SHARED
 @pytest.mark.parametrize("who", ["client", "origin"])
-def test_a_reset_is_passed_on(name: str, who: str, tmp_path: Path) -> None:
-    with wire(DATAPATHS[name], tmp_path) as w:
-        for _ in range(10):
-            with w.pair() as (client, origin):
-                client.sendall(b"hello")
-                assert exactly(origin, 5) == b"hello"
-                gone, left = (client, origin) if who == "client" else (origin, client)
-                reset(gone)
-                with pytest.raises(ConnectionResetError):
-                    left.recv(10)
-        assert quiet(w).resets == 10
+def test_a_reset_is_passed_on(shared_wire: Wire, who: str) -> None:
+    w = shared_wire.begin()
+    earlier = quiet(w).resets
+    for _ in range(10):
+        with w.pair() as (client, origin):
+            client.sendall(b"hello")
+            assert exactly(origin, 5) == b"hello"
+            gone, left = (client, origin) if who == "client" else (origin, client)
+            reset(gone)
+            with pytest.raises(ConnectionResetError):
+                left.recv(10)
+    assert quiet(w).resets == earlier + 10
 
 
 @EVERY
@@ -193,9 +200,10 @@ def test_an_origin_that_refuses_is_a_reset_for_the_client(name: str, tmp_path: P
         assert quiet(w).failures == 1
 
 
-@EVERY
-def test_a_connection_that_is_idle_for_a_while_still_carries(name: str, tmp_path: Path) -> None:
-    with wire(DATAPATHS[name], tmp_path) as w, w.pair() as (client, origin):
+@IN_SHARED
+def test_a_connection_that_is_idle_for_a_while_still_carries(shared_wire: Wire) -> None:
+    w = shared_wire.begin()
+    with w.pair() as (client, origin):
         for number in range(5):
             time.sleep(0.1)
             client.sendall(b"%d" % number)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.condition import MAX_BALLAST_RULES, PLAIN, Condition, parse_condition
+from domain.condition import PLAIN, Condition, parse_condition
+from domain.condition_terms import most
 from domain.evidence import Surroundings
 from domain.load import ClosedLoad
 from domain.trial import Reason, TrialResult
@@ -17,11 +18,11 @@ from tests.host_noise import in_windows
 from tests.kernel.bench import Bench, new_tag, start_origin
 from tests.kernel.datapaths.declared import FACTS
 from tests.kernel.runner.test_block import measure, reasons
-from tests.variants import DATAPATHS
+from tests.variants import DATAPATHS, RUNNABLE
 from workers.datapaths.base import Datapath, Tracking
 from workers.lab import netns, nft, offloads
 from workers.lab.cleanup import CleanupRegister
-from workers.lab.conditions import BALLAST_TABLE, AppliedCondition, ConditionError, apply_condition
+from workers.lab.conditions import BALLAST_TABLE, AppliedCondition, ConditionError, apply_condition, spec_fields
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 
@@ -40,7 +41,7 @@ def around(trial: TrialResult) -> Surroundings:
     return trial.surroundings
 
 
-CARRIED = [(name, version) for name, datapath in DATAPATHS.items() for version in sorted(datapath.ip_versions)]
+CARRIED = [(name, version) for name, datapath in RUNNABLE.items() for version in sorted(datapath.ip_versions)]
 
 
 @pytest.mark.parametrize(("name", "ip_version"), CARRIED, ids=[f"{name}-IPv{version}" for name, version in CARRIED])
@@ -141,7 +142,7 @@ def test_the_most_rules_are_added_fast_and_do_not_slow_other_counters(tmp_path: 
         lab = stack.enter_context(built(LabSpec(new_tag(), datapath.name, 3), CleanupRegister(tmp_path)))
         start_origin(lab)
         began_s = time.monotonic()
-        shown = stack.enter_context(apply_condition(lab, Condition(ballast_rules=MAX_BALLAST_RULES)))
+        shown = stack.enter_context(apply_condition(lab, Condition(ballast_rules=most("ballast"))))
         under_rules_s = time.monotonic() - began_s
         attachment = stack.enter_context(datapath.attached(lab))
         assert Bench(lab, attachment).get(2) == 2
@@ -161,3 +162,24 @@ def test_flushed_rules_are_no_evidence(tmp_path: Path) -> None:
         nft.change(lab, f"delete table ip {BALLAST_TABLE}\n")
         with pytest.raises(ConditionError, match="showdown_ballast"):
             shown.ballast_packets()
+
+
+def test_mtu_gro_and_threads_are_those_of_the_condition(tmp_path: Path) -> None:
+    condition = parse_condition("mtu(1280), gro, proxy_threads(3)")
+    spec = LabSpec(new_tag(), "tproxy", 1, **spec_fields(condition))
+    with built(spec, CleanupRegister(tmp_path)) as lab:
+        assert lab.offloads == offloads.DEFAULTS | {"gro": True}
+        start_origin(lab)
+        with bench_under(condition, DATAPATHS["tproxy"], lab) as (b, _):
+            assert b.get(REQUESTS) == REQUESTS
+            proxies = [one for one in lab.processes if one.task_role == "proxy"]
+            assert [len(one.tasks()) for one in proxies] == [3, 3]  # HAProxy, and the relay of datagrams
+        netns.run_in(lab.dut_ns, ["ip", "link", "set", "dev", lab.devices["dut_server"], "mtu", "1500"])
+        with pytest.raises(ConditionError, match="has an MTU of 1500, not 1280"), apply_condition(lab, condition):
+            pytest.fail("must not be applied")
+
+
+def test_the_mtu_is_that_of_the_clients_behind_a_router_too(tmp_path: Path) -> None:
+    with built(LabSpec(new_tag(), "direct", 1, clients=2, mtu=9000), CleanupRegister(tmp_path)) as lab:
+        shown = [netns.run_in(place, ["ip", "-o", "link", "show"]) for place in lab.namespaces]
+        assert "".join(shown).count("mtu 9000") == 4 + 2 * 2

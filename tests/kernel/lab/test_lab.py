@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.bounds import MAX_TRIALS
 from tests.host_noise import in_windows
 from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
 from workers.lab import netns, offloads
@@ -55,7 +56,7 @@ def listening(lab: Lab) -> socket.socket:
 
 @pytest.mark.parametrize(
     ("tag", "label", "position"),
-    [("ABC123", "direct", 0), ("abc12", "direct", 0), ("abc123", "../x", 0), ("abc123", "direct", 32)],
+    [("ABC123", "direct", 0), ("abc12", "direct", 0), ("abc123", "../x", 0), ("abc123", "direct", MAX_TRIALS)],
 )
 def test_a_spec_that_could_not_be_named_is_refused(tag: str, label: str, position: int) -> None:
     with pytest.raises(ValueError, match=r"tag|label|position"):

@@ -10,6 +10,7 @@ from tests.kernel.bench import PATIENCE_S, new_tag
 from workers.lab import netns
 from workers.lab.addresses import ORIGINS
 from workers.lab.cleanup import CleanupRegister
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 from workers.origins.base import ask
@@ -24,11 +25,15 @@ def origin_of(kind: str, lab: Lab) -> Origin:
     return NginxOrigin(lab, b"hello") if kind == "nginx" else TrafficOrigin(lab, "http")
 
 
+def at(lab: Lab, address: str) -> ClientEndpoint:
+    return replace(lab.client_endpoint, address=address)
+
+
 def answers(lab: Lab, address: str) -> bool:
     """Whether the origin answers there, given some time to start."""
     for _ in range(2000):
         try:
-            return netns.call_in(lab.client_ns, lambda: ask(address, lab.origin_port, "/whoami")).status == 200
+            return netns.call_in(lab.client_ns, lambda: ask(at(lab, address), "/whoami")).status == 200
         except ConnectionError:
             time.sleep(0.01)
     return False
@@ -70,7 +75,7 @@ def test_without_balancing_it_answers_on_one_address_only(kind: str, tmp_path: P
         origin.start()
         assert answers(lab, lab.server_address)
         with pytest.raises(ConnectionError):
-            netns.call_in(lab.client_ns, lambda: ask(lab.origin_addresses[1], lab.origin_port, "/whoami"))
+            netns.call_in(lab.client_ns, lambda: ask(at(lab, lab.origin_addresses[1]), "/whoami"))
         assert set(origin.connections()) <= {lab.server_address}
 
 
@@ -79,4 +84,4 @@ def test_no_host_has_a_route_to_the_virtual_address(tmp_path: Path) -> None:
         built(LabSpec(new_tag(), "direct", 0), CleanupRegister(tmp_path)) as lab,
         pytest.raises(OSError, match="unreachable"),
     ):
-        netns.call_in(lab.client_ns, lambda: ask(lab.virtual_address, lab.origin_port, "/"))
+        netns.call_in(lab.client_ns, lambda: ask(at(lab, lab.virtual_address), "/"))

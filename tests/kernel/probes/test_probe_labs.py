@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.analysis.digest import trial_digest
 from coordinator.analysis.path import StagePath
-from coordinator.analysis.trial_parts import parts_us
+from coordinator.analysis.stage_table import parts_us
 from domain.block import Block
 from domain.jobs import BlockJob
 from domain.load import ClosedLoad, Load, OpenLoad

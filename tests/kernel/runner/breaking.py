@@ -19,7 +19,7 @@ from tests.kernel.bench import swapped_devices
 from tests.kernel.datapaths.declared import FACTS
 from tests.kernel.datapaths.faults import DURING, WITNESS, Break, Target, instances_noted, nothing
 from tests.kernel.runner.test_block import measure, reasons
-from tests.variants import DATAPATHS
+from tests.variants import DATAPATHS, RUNNABLE
 from workers.datapaths.base import Attachment, Datapath
 from workers.lab import nft
 from workers.lab.lab import Lab
@@ -101,7 +101,7 @@ class Broken:
 
 def neighbour_of(broken: Mapping[str, object]) -> str:
     """A datapath that is not broken: the limit, else one that forwards, else any."""
-    whole = [datapath for name, datapath in DATAPATHS.items() if name not in broken]
+    whole = [datapath for name, datapath in RUNNABLE.items() if name not in broken]
     return min(whole, key=lambda one: (one.role != LIMIT, one.function != "forward", one.name)).name
 
 

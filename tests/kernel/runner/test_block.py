@@ -22,8 +22,8 @@ from tests.unwatched import NoProbes
 from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
-from workers.lab.spec import LabSpec
-from workers.runner.runner import BlockRunner, lab_tag
+from workers.lab.spec import LabSpec, lab_tag
+from workers.runner.runner import BlockRunner
 from workers.runner.trial_run import RunnerContext
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
 from workers.traffic.showdown_traffic import ShowdownTraffic
@@ -58,6 +58,7 @@ class Saboteur:
     name: str = "showdown-traffic"
     own_rates: bool = True
     many_clients: bool = True
+    verifies: bool = True
 
     def run(
         self,

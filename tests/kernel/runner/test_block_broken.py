@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.counters import Counters
 from domain.trial import Reason
 from tests.host_noise import in_windows, windows
 from tests.kernel.datapaths.declared import of_case
@@ -28,8 +29,8 @@ from tests.kernel.datapaths.faults import (
 )
 from tests.kernel.runner.breaking import Breaker, Broken, breaker, on_the_wrong_devices
 from tests.kernel.runner.test_block import reasons
-from workers.datapaths.lib import haproxy, relay
-from workers.lab import dut, netns, sysctls
+from workers.datapaths.lib import haproxy, nginx_stream, relay
+from workers.lab import netns, sysctls
 from workers.lab.lab import Lab
 from workers.origins import base as origins
 from workers.runner import runner, trial_run, validity
@@ -43,7 +44,7 @@ def wrong_devices() -> Iterator[None]:
     ask = origins.ask
     with on_the_wrong_devices(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "PREFLIGHT_S", 0.1)
-        patch.setattr(origins, "ask", lambda address, port, path: ask(address, port, path, 0.3))
+        patch.setattr(origins, "ask", lambda client, path: ask(client, path, 0.3))
         yield
 
 
@@ -51,7 +52,7 @@ def wrong_devices() -> Iterator[None]:
 def few_connections() -> Iterator[None]:
     """Proxies accept three connections, where the generator opens eight."""
     with pytest.MonkeyPatch.context() as patch:
-        for proxy in (haproxy, relay):
+        for proxy in (haproxy, nginx_stream, relay):
             patch.setattr(proxy, "MAX_CONNECTIONS", 3)
         yield
 
@@ -128,8 +129,13 @@ def ask_for_no_share(patch: pytest.MonkeyPatch) -> None:
 
 
 def count_no_leak(patch: pytest.MonkeyPatch) -> None:
-    """Packets on the closed path are not counted."""
-    patch.setattr(dut.ClosedPath, "leaked_packets", lambda self: 0)
+    """Packets on another path are not counted, by whatever they are counted."""
+    counted = trial_run.TrialRun.counters
+
+    def counters(self: trial_run.TrialRun) -> Counters:
+        return counted(self).model_copy(update={"leaked_packets": 0})
+
+    patch.setattr(trial_run.TrialRun, "counters", counters)
 
 
 def overlook_failures(patch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import pytest
 from tests.host_noise import in_windows
 from tests.kernel.bench import new_tag
 from tests.kernel.runner.test_block import measure, reasons
-from tests.variants import DATAPATHS
+from tests.variants import RUNNABLE
 from workers.lab import netns, sysctls
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import DEVICES, built
@@ -75,14 +75,14 @@ def hostile_host(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 SOME = {"direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect", "splice_proxy", "nft_dnat"}
-EVERY_ONE = {4: set(DATAPATHS), 6: SOME}
+EVERY_ONE = {4: set(RUNNABLE), 6: SOME}
 """The datapaths by IP version: every setting is hostile in both, so one version takes all."""
 
 
 @pytest.mark.parametrize("version", EVERY_ONE)
 @in_windows
 def test_every_datapath_is_valid_on_a_hostile_host(tmp_path: Path, hostile_host: set[str], version: int) -> None:
-    labels = tuple(name for name in DATAPATHS if name in EVERY_ONE[version])
+    labels = tuple(name for name in RUNNABLE if name in EVERY_ONE[version])
     trials = measure(tmp_path, labels, ip_version=version, turns=1)
     assert {label: trial.validity for label, trial in trials.items() if reasons(trial)} == {}
     assert {"net/ipv4/conf/all/src_valid_mark", "net/ipv6/conf/default/disable_ipv6"} <= hostile_host

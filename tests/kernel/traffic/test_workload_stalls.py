@@ -57,6 +57,7 @@ class Stopped:
 
     pause_s: float = 0.2
     name: str = "showdown-traffic"
+    verifies: bool = True
     stopped: list[int] = field(default_factory=list)
 
     def run(

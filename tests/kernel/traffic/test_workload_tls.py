@@ -26,7 +26,7 @@ from workers.workloads.base import Workload
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 LABELS = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect")
-TLS = pytest.mark.parametrize("workload", ["https_keepalive", "h2"])
+TLS = pytest.mark.parametrize("workload", ["https_keepalive_h2load", "h2_h2load"])
 CONNECTIONS = 8
 
 
@@ -191,7 +191,7 @@ def test_an_origin_that_was_killed_makes_the_trial_invalid(
 def test_bodies_of_another_length_are_corrupt(tmp_path: Path, workload: str) -> None:
     def shorter(one: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
         assert plan.answer is not None
-        return TlsNginxOrigin(lab, plan.answer[:-1], http2=one.service == "h2")
+        return TlsNginxOrigin(lab, plan.answer[:-1], http2=one.service == "h2", unchecked=True)
 
     (trial,) = measure(
         tmp_path, workload, ClosedLoad(connections=CONNECTIONS), ("direct",), slice_s=0.2, warm_up_s=0, origin=shorter
@@ -205,7 +205,7 @@ def test_a_body_that_differs_is_detected_before_the_traffic(
 ) -> None:
     def other(one: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
         assert plan.answer is not None
-        origin = TlsNginxOrigin(lab, plan.answer.replace(b".", b"!"), http2=one.service == "h2")
+        origin = TlsNginxOrigin(lab, plan.answer.replace(b".", b"!"), http2=one.service == "h2", unchecked=True)
         start = origin.start
 
         def start_and_expect() -> None:
@@ -244,5 +244,5 @@ def test_stopping_ends_h2load_at_once(tmp_path: Path) -> None:
             assert time.monotonic() - began < 15, "it was to go on for 30 s"
             return dict(seen)
 
-    measure(tmp_path, "h2", ClosedLoad(connections=2), ("direct",), generator=Stopped())
+    measure(tmp_path, "h2_h2load", ClosedLoad(connections=2), ("direct",), generator=Stopped())
     assert seen["direct"].failure == "stopped"

@@ -43,9 +43,11 @@ def measure(
     origin: Callable[[Workload, GeneratorPlan, Lab], Origin] = origin_of,
     points: Points | None = None,
     parameters: Mapping[str, int] | None = None,
+    twice: bool = True,
 ) -> dict[str, TrialResult]:
-    """Run a block of two slices per datapath, as a worker would."""
-    block = Block(index=0, workload=workload, level="low", load=load, datapaths=labels, order=labels + labels[::-1],
+    """Run a block of two slices per datapath, or of one, as a worker would."""
+    order = labels + labels[::-1] * twice
+    block = Block(index=0, workload=workload, level="low", load=load, datapaths=labels, order=order,
                   host="test", parameters=dict(parameters or {}))  # fmt: skip
     job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
                    slice_s=slice_s, warm_up_s=warm_up_s, probes=())  # fmt: skip
@@ -71,14 +73,16 @@ def carried(workload: str) -> tuple[str, ...]:
     return tuple(name for name in names if protocol in DATAPATHS[name].protocols)
 
 
-OWN = [name for name, one in WORKLOADS.items() if one.plan(ClosedLoad(connections=1)).generator == "showdown-traffic"]
+PLANS = {name: one.plan(ClosedLoad(connections=1)) for name, one in WORKLOADS.items()}
+OWN = [name for name, plan in PLANS.items() if plan.generator == "showdown-traffic" and plan.event is None]
+"""Without those in which an origin dies: tests/kernel/runner/test_block_failover.py runs them."""
 
 
 @pytest.mark.parametrize("workload", OWN)
 @in_windows
 def test_every_workload_runs_on_every_datapath_that_carries_it(tmp_path: Path, workload: str) -> None:
     labels = carried(workload)
-    assert set(labels) >= ({"direct"} if workload == "udp_rr" else {"direct", "tproxy", "ebpf_redirect"})
+    assert set(labels) >= {"direct", "tproxy", "ebpf_redirect"}
     for label, trial in measure(tmp_path, workload, ClosedLoad(connections=CONNECTIONS), labels).items():
         assert reasons(trial) == set(), (label, trial.validity)
         assert trial.errors == {}  # a body that differed in one byte would be an error
@@ -91,7 +95,10 @@ def test_every_workload_runs_on_every_datapath_that_carries_it(tmp_path: Path, w
         assert proof.origin_requests == proof.requests > trial.requests  # the proof includes the warm-up
         assert proof.accounted >= 1.0
         if proof.counters.bytes is not None and label != "ebpf_redirect":  # which counts a segment that is sent twice
-            assert proof.counters.bytes == proof.bytes_received
+            if WORKLOADS[workload].encrypted:  # with records and tickets, which the generator does not count
+                assert proof.counters.bytes > proof.bytes_received
+            else:
+                assert proof.counters.bytes == proof.bytes_received
         if workload == "stream":
             assert trial.timings["token_gap"].count == trial.requests * 15
 
@@ -189,10 +196,10 @@ def test_wrk_runs(tmp_path: Path) -> None:
 
 @in_windows
 def test_a_datapath_that_does_not_carry_the_workload_has_no_throughput(tmp_path: Path) -> None:
-    trials = measure(tmp_path, "udp_rr", ClosedLoad(connections=CONNECTIONS), ("direct", "ebpf_redirect"))
+    trials = measure(tmp_path, "udp_rr", ClosedLoad(connections=CONNECTIONS), ("direct", "splice_proxy"))
     assert reasons(trials["direct"]) == set(), trials["direct"].validity
-    assert reasons(trials["ebpf_redirect"]) == {Reason.DATAPATH_FAILED, Reason.NO_REQUESTS}
-    assert trials["ebpf_redirect"].requests_per_s is None
+    assert reasons(trials["splice_proxy"]) == {Reason.DATAPATH_FAILED, Reason.NO_REQUESTS}
+    assert trials["splice_proxy"].requests_per_s is None
 
 
 @in_windows

@@ -33,20 +33,20 @@ KNOWN = {
         "proxy_restart": NA, "fails_closed": NA, "connection_state": NO, "l7_visible": NO,
     },
     "tproxy": {
-        "client_address": YES, "original_destination": YES, "udp": NO, "half_close": YES, "large_bodies": YES,
+        "client_address": YES, "original_destination": YES, "udp": YES, "half_close": YES, "large_bodies": YES,
         "proxy_restart": YES, "fails_closed": YES, "connection_state": YES, "l7_visible": YES,
     },
     "nft_redirect": {
-        "client_address": NO, "original_destination": YES, "connection_state": YES, "l7_visible": YES,
+        "client_address": NO, "udp": NO, "original_destination": YES, "connection_state": YES, "l7_visible": YES,
     },
     "ebpf_sockmap": {
         "client_address": YES, "half_close": YES, "large_bodies": YES, "fails_closed": YES, "l7_visible": NO,
     },
     "ebpf_lb": {
-        "client_address": YES, "original_destination": NO, "proxy_restart": NA, "fails_closed": YES,
+        "client_address": YES, "original_destination": NO, "udp": YES, "proxy_restart": NA, "fails_closed": YES,
         "connection_state": YES, "l7_visible": NO,
     },
-    "ebpf_xdp": {"connection_state": NO, "fails_closed": YES},
+    "ebpf_xdp": {"connection_state": NO, "fails_closed": YES, "udp": YES},
     # Its map holds the listener of the proxy that was killed.
     "ebpf_sk_lookup": {"proxy_restart": NO},
 }  # fmt: skip

@@ -1,8 +1,6 @@
 """A coordinator for tests: real application and SQLite, a clock that only tests move, a recording dispatcher."""
 
-import atexit
 import secrets
-import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -23,8 +21,12 @@ from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
 from domain.jobs import BlockMessage, HostCapabilities, Variant
 from domain.place import Place
 from domain.workload import Parameter
+from tests.unit.coordinator import kept_work
+from tests.unit.coordinator.answers import CheckedClient
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 
+kept_work.keep_routes()
+kept_work.keep_statements()
 WORKLOAD = "http_keepalive"
 STREAM = (
     Parameter(name="tokens", unit="tokens", default=16, minimum=1, maximum=1000, summary="Tokens in one answer."),
@@ -117,15 +119,14 @@ def result(
 
 
 @cache
-def migrated_file() -> Path:
-    """An empty SQLite file with the present schema. Migrations take 0.1 s, and hundreds of tests need it."""
-    directory = tempfile.mkdtemp(prefix="showdown-schema-")
-    atexit.register(shutil.rmtree, directory)
-    file = Path(directory) / "schema.sqlite"
-    store = Store(f"sqlite:///{file}")
-    store.migrate()
-    store.close()
-    return file
+def empty_database() -> bytes:
+    """An SQLite file with the present schema. Migrations take 0.1 s, and hundreds of tests need it."""
+    with tempfile.TemporaryDirectory(prefix="showdown-schema-") as directory:
+        file = Path(directory) / "schema.sqlite"
+        store = Store(f"sqlite:///{file}")
+        store.migrate()
+        store.close()
+        return file.read_bytes()
 
 
 class CoordinatorApp:
@@ -140,11 +141,13 @@ class CoordinatorApp:
         self.dispatcher = RecordingDispatcher()
         if not database_url:
             (directory / "state").mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(migrated_file(), Path(self.settings.database_url.removeprefix("sqlite:///")))
+            Path(self.settings.database_url.removeprefix("sqlite:///")).write_bytes(empty_database())
         self.store = Store(self.settings.database_url)
         if database_url:
             self.store.migrate()
         self.app = create_app(self.settings, store=self.store, dispatcher=self.dispatcher, clock=lambda: self.now)
+        kept_work.keep_templates(self.app)
+        self.app.test_client_class = CheckedClient
         self.client: FlaskClient = self.app.test_client()
         self.user = {"Authorization": f"Bearer {self.settings.token}"}
         self._tokens: dict[str, str] = {}

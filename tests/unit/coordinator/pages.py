@@ -9,6 +9,8 @@ from werkzeug.test import TestResponse
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
 TABS = ("", "/verdicts", "/why", "/trials", "/live", "/configuration")
+FIGURES = ("/verdicts?figure=latency", "/verdicts?figure=rate")
+"""The other figures of the results table."""
 FORM = {
     "name": "from-the-form",
     "datapaths": ["direct", "tproxy"],
@@ -55,8 +57,8 @@ class EveryTab:
 
 
 def every_tab(browser: FlaskClient, campaign_id: str) -> EveryTab:
-    """All tabs of a campaign."""
-    pages = [browser.get(f"/campaigns/{campaign_id}{tab}") for tab in TABS]
+    """All tabs of a campaign, and all figures of its table."""
+    pages = [browser.get(f"/campaigns/{campaign_id}{tab}") for tab in (*TABS, *FIGURES)]
     assert {page.status_code for page in pages} == {200}
     return EveryTab("\n".join(page.text for page in pages))
 

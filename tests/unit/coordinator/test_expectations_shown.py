@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from coordinator.web import expect_field
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
-from tests.unit.coordinator.pages import every_tab, send, sentences
+from tests.unit.coordinator.pages import FIGURES, every_tab, send, sentences
 
 FASTER = "tproxy.requests_per_s >= 0.5 * direct"
 SLOWER = "tproxy.requests_per_s >= 2 * direct"
@@ -46,7 +46,7 @@ def test_the_page_has_the_outcome_and_each_check(
     page = every_tab(browser, finished)
     texts = sentences(page)
     assert "1 pass, 1 fail." in page.text
-    assert texts.count("fail") == 3, "the gate's on two tabs, and the check's"
+    assert texts.count("fail") == 1 + 2 * (1 + len(FIGURES)), "the gate's, and the check's beside the table"
     assert FASTER.replace(">", "&gt;") in page.text
     assert f"/api/v1/campaigns/{finished}/expectations.csv" in page.text
     assert f"keeps = {FASTER}; doubles = {SLOWER}".replace(">", "&gt;") in page.text

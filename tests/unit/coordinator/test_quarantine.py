@@ -8,7 +8,8 @@ from sqlalchemy import text
 from coordinator import ticker
 from coordinator.scheduling import calibration
 from coordinator.store import quarantine
-from coordinator.store.models import CampaignRow
+from coordinator.store.models import BlockRow, CampaignRow
+from domain.problems import SET_ASIDE
 from domain.report import Calibration
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts, result
 from tests.unit.coordinator.pages import csrf, sentences, signed_in
@@ -117,6 +118,32 @@ class Boom(RuntimeError):
     """A mistake of the analysis."""
 
 
+def test_a_cancelled_campaign_ends_although_it_is_set_aside(coordinator_app: CoordinatorApp) -> None:
+    """Nothing of it can be read, so nothing of it may be needed."""
+    app = coordinator_app
+    app.register()
+    broken = app.submit(blocks=3)
+    message = app.last_sent()
+    beat = {"lease": app.claim(message), "phase": "slices"}
+    assert app.cancel(broken).status_code == 200
+    for column in COLUMNS["campaigns"]:
+        break_column(app, "campaigns", column, broken)
+    break_column(app, "blocks", "plan", broken)
+    quarantine.set_aside(app.store, quarantine.Kind.CAMPAIGN, broken, "a step", Boom("no"), app.now)
+    for _ in range(10):  # as long as its worker keeps the lease
+        assert app.call("heartbeat", message, beat).json == {"cancel": True}
+        app.wait(5, present=("h1",))
+    with app.store.read() as session:
+        assert session.get_one(CampaignRow, broken).state == "cancelling"
+    app.wait(30, present=("h1",))
+    with app.store.read() as session:
+        assert session.get_one(CampaignRow, broken).state == "cancelled"
+        assert {block.state for block in session.query(BlockRow).where(BlockRow.campaign_id == broken)} == {"cancelled"}
+    assert attempts(app, message.block_id) == [(1, "cancelled")]
+    assert ("campaign", broken) not in set_aside(app)
+    others_work(app)
+
+
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """``failing["id"]``: the campaign for which calibration raises."""
@@ -145,6 +172,7 @@ def test_a_report_that_cannot_be_processed_sets_its_campaign_aside(
     answer = app.call("report", message, {"lease": lease, "result": body})
     assert answer.status_code == 409  # a refusal: its worker does not send it for ever
     assert f"the campaign {evil} is set aside" in answer.json["message"]
+    assert answer.json["code"] == SET_ASIDE  # so the worker keeps the result
     assert set_aside(app) == [("campaign", evil)]
     others_work(app)
     assert attempts(app, message.block_id) == [(1, "running")]  # the ticker leaves it alone

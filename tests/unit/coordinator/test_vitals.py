@@ -164,6 +164,8 @@ def test_vitals_are_bounded_and_belong_to_a_registered_host(coordinator_app: Coo
         {"clock_s": 1.0, "heard_s": 1e300},
         {"clock_s": 1.0, "broker_error": "x" * 301},
         {"clock_s": 1.0, "dropped": {"malformed": 2**60}},
+        {"clock_s": 1.0, "load_1m": -1},
+        {"clock_s": 1.0, "stolen": 1.01},
     ]
     for wrong in wrong_ones:
         assert put("/api/v1/worker/hosts/h1/vitals", json=wrong, headers=headers).status_code == 422, wrong
@@ -173,6 +175,16 @@ def test_dropped_messages_are_shown(coordinator_app: CoordinatorApp) -> None:
     report(coordinator_app, heard_s=1.0, dropped={"not_authentic": 3, "malformed": 2})
     assert shown(coordinator_app)["dropped"] == {"too_large": 0, "malformed": 2, "not_authentic": 3, "repeated": 0}
     assert "3 not authentic, 2 malformed" in signed_in(coordinator_app).get("/hosts").text
+
+
+def test_load_and_stolen_time_of_a_host_are_shown(coordinator_app: CoordinatorApp) -> None:
+    report(coordinator_app, heard_s=1.0, load_1m=1.25, stolen=0.031)
+    assert (shown(coordinator_app)["load_1m"], shown(coordinator_app)["stolen"]) == (1.25, 0.031)
+    page = signed_in(coordinator_app).get("/hosts").text
+    assert "<dt>Load, 1 min</dt><dd>1.25</dd>" in page
+    assert "<dt>Stolen by the hypervisor</dt><dd>3.1" in page
+    report(coordinator_app, heard_s=1.0)
+    assert "Stolen" not in signed_in(coordinator_app).get("/hosts").text, "an older worker reports neither"
 
 
 def test_the_remedy_follows_the_cause() -> None:

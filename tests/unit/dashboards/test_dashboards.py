@@ -13,7 +13,15 @@ from dashboards import campaign as campaign_dashboard
 from dashboards import generate, model
 from domain.sample import BUCKETS, TRAFFIC, TrialTags, bucket_bounds_ns, kernel_latency_point
 from tests.grafana import links_of, templates
-from tests.telemetry_points import CAMPAIGN, HOST, LEVEL, WORKLOAD, campaign, histogram
+from tests.telemetry_points import (
+    CAMPAIGN,
+    HOST,
+    LEVEL,
+    WORKLOAD,
+    as_earlier_versions,
+    campaign,
+    histogram,
+)
 
 FILES = {path.name: path for path in generate.DIRECTORY.glob("*.json")}
 DASHBOARDS: dict[str, dict[str, Any]] = {name: json.loads(path.read_text("utf-8")) for name, path in FILES.items()}
@@ -21,7 +29,7 @@ PANELS = [
     pytest.param(panel, id=f"{found['uid']}: {panel['title']}")
     for found in DASHBOARDS.values()
     for panel in found["panels"]
-    if panel["type"] != "row"
+    if panel["type"] not in ("row", "text")
 ]
 QUERIES = [pytest.param(query, id=name) for found in DASHBOARDS.values() for name, query in templates(found)]
 PROVISIONING = Path(generate.__file__).parent / "provisioning"
@@ -35,7 +43,7 @@ def written() -> dict[str, tuple[set[str], set[str]]]:
     full = kernel_latency_point(
         TAGS, "forward", histogram(*(bucket_bounds_ns(i)[0] for i in range(BUCKETS))), 1, role="proxy"
     )
-    for point in (*campaign(0), full):
+    for point in (*campaign(0), *map(as_earlier_versions, campaign(0)), full):
         tags, fields = names.setdefault(point.measurement, (set(), set()))
         tags.update(point.tags)
         fields.update(point.fields)
@@ -126,7 +134,8 @@ def test_queries_name_only_what_is_written(query: str) -> None:
     tags, fields = WRITTEN[measurement.group(1)]
     bare = re.sub(r'AS "[^"]*"', "", query.replace(measurement.group(0), ""))
     assert set(re.findall(r'"(\w+)"', bare)) <= tags | fields
-    assert set(re.findall(r'WITH KEY = "(\w+)"', query)) <= tags
+    for keys in re.findall(r"WITH KEY (.*?)(?: WHERE|$)", query):
+        assert set(re.findall(r'"(\w+)"', keys)) <= tags
     conditions = set(re.findall(r'"(\w+)" =~', query))
     assert conditions <= tags, "only tags are matched by regular expressions"
     for pattern in re.findall(r"\(/(.*?)/\)", query):
@@ -179,10 +188,10 @@ def test_links_lead_to_the_campaign_the_trial_and_the_other_dashboards(found: di
         "dashboards", found["tags"], True, True,
     )  # fmt: skip
     for url in links_of(found):
-        assert url.startswith("${showdown_url:raw}/")
+        assert url.startswith(("${showdown_url:raw}/", "/d/showdown?"))
     for panel in found["panels"]:
-        if any("/trials/" in url for url in links_of(panel)):
-            assert '"run"' in panel["targets"][0]["query"]
+        for column in re.findall(r"/trials/\$\{__data\.fields\.(\w+)\}", " ".join(links_of(panel))):
+            assert f'"{column}"' in panel["targets"][0]["query"]
 
 
 def test_the_generator_takes_the_address_of_the_web_pages(tmp_path: Path) -> None:
@@ -212,7 +221,12 @@ def test_annotations_mark_blocks_verdicts_and_invalid_trials() -> None:
 
 def test_provisioning_names_the_datasource_that_panels_use() -> None:
     (source,) = yaml.safe_load((PROVISIONING / "datasources/showdown.yaml").read_text())["datasources"]
-    assert (source["uid"], source["type"]) == (model.DATASOURCE["uid"], model.DATASOURCE["type"])
+    assert (source["uid"], source["type"]) == (model.PROVISIONED, model.DATASOURCE["type"])
+    for found in DASHBOARDS.values():
+        first = found["templating"]["list"][0]
+        assert (first["type"], first["query"]) == ("datasource", source["type"])
+        assert first["current"] == {"text": source["name"], "value": source["uid"]}
+        assert f"${{{first['name']}}}" == model.DATASOURCE["uid"]
     assert source["url"] == "$SHOWDOWN_INFLUX_URL"
     assert source["jsonData"]["version"] == "InfluxQL"
     (provider,) = yaml.safe_load((PROVISIONING / "dashboards/showdown.yaml").read_text())["providers"]
@@ -234,5 +248,5 @@ def test_compose_gives_grafana_the_provisioning_all_dashboards_and_every_setting
 def test_variables_over_tags_of_all_cells_ask_the_traffic() -> None:
     for found in DASHBOARDS.values():
         queries = {one["name"]: one["query"] for one in found["templating"]["list"]}
-        for name in ("campaign", "host", "datapath", "workload", "level"):
+        for name in ("host", "datapath", "workload", "level"):
             assert queries[name].startswith(f'SHOW TAG VALUES FROM "{TRAFFIC}" WITH KEY = "{name}"')

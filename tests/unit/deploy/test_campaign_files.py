@@ -59,8 +59,8 @@ def test_the_reference_campaign_has_five_rounds_and_more_of_its_question_within_
     assert most_blocks(campaign, hosts=1) >= MIN_PAIRS + 4, "of the question of its name"
     [pair] = map(read_primary, campaign.primary)
     assert {pair.label, pair.reference} == set(campaign.focus)
-    assert campaign.focus_levels == ("quarter", "half", "busy")
-    assert budget_s_of(campaign) <= 470, "and the servers need some seconds to start"
+    assert campaign.focus_levels == ("half", "busy")
+    assert budget_s_of(campaign) <= 460, "and the servers need some seconds to start"
     assert campaign.precision is None, "else it may end before every level has five pairs"
 
 

@@ -93,7 +93,7 @@ def test_nobody_there():
 
 
 def test_an_id_cannot_lead_elsewhere():
-    with coordinator(httpx.Response(200, json={})) as client, pytest.raises(UsageProblem, match="not a campaign id"):
+    with coordinator(httpx.Response(200, json={})) as client, pytest.raises(UsageProblem, match="is not an id"):
         client.cancel("../hosts")
 
 

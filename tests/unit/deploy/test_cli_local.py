@@ -1,21 +1,14 @@
 """run and up: the private stack starts for valid campaigns only, is always left, and interrupts cancel."""
 
-import functools
 import json
 import os
 import shutil
 import signal
-from typing import ClassVar
 
-import httpx
 import pytest
-from click.testing import CliRunner
 
-import deploy.cli.local
-from deploy.cli import discarded, preflight
-from deploy.cli.client import Coordinator
+from deploy.cli import discarded
 from deploy.cli.errors import ExitCode
-from deploy.cli.main import main
 from deploy.stack.children import StackError
 from domain.report import CampaignReport
 from domain.telemetry import LossCause, TelemetryAccount
@@ -24,64 +17,7 @@ from probes.stream.counters import COUNTERS_FILE, DeliveryCounters
 from probes.stream.sink import SinkError
 from probes.stream.spool import Spool
 from probes.stream.stream import Stream
-from tests import ROOT
-
-CAMPAIGN = ROOT / "deploy" / "campaigns" / "quick.toml"
-REPORT = CampaignReport(campaign={"id": "k3f9x2ab", "name": "quick", "state": "complete", "seed": 7})
-
-
-class FakeStack:
-    """Replaces the private stack; ``on_watch`` is called while the campaign runs."""
-
-    entered: ClassVar[list["FakeStack"]]
-    on_enter = on_watch = staticmethod(lambda: None)
-
-    def __init__(self, state_dir, *, port=8400, environment=None):
-        self.environment = environment
-        self.state_dir, self.url, self.token, self.notes = (
-            state_dir,
-            f"http://127.0.0.1:{port}",
-            "token",
-            ["no influxd"],
-        )
-        self.left = False
-
-    def __enter__(self):
-        self.entered.append(self)
-        (self.state_dir / "worker.log").write_text("words")
-        self.on_enter()
-        return self
-
-    def __exit__(self, *error):
-        self.left = True
-
-    def watch(self):
-        self.on_watch()
-        return ["telemetry is missing from now on"]
-
-
-class Fake:
-    """A coordinator whose campaign goes through ``states``, and is cancelled on request."""
-
-    def __init__(self):
-        self.report = REPORT
-        self.states = ["queued", "running", "complete"]
-        self.asked = []
-
-    def __call__(self, request):
-        path = request.url.path.removeprefix("/api/v1/")
-        self.asked.append((request.method, path))
-        if path.endswith("/cancel"):
-            self.states = ["cancelling", "cancelled"]
-        if path.endswith("/report"):
-            return httpx.Response(200, json=self.report.model_dump(mode="json"))
-        if request.method == "GET":
-            state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        else:
-            state = self.states[0]
-        progress = {"cell": None, "left_s": None}
-        body = {"id": "k3f9x2ab", "state": state, "blocks_done": 0, "blocks_total": 5, "progress": progress}
-        return httpx.Response(201, json=body)
+from tests.unit.deploy.fake_run import CAMPAIGN, REPORT, Fake, interrupt, invoke, replace_coordinator, replace_stack
 
 
 @pytest.fixture(autouse=True)
@@ -92,37 +28,12 @@ def state(monkeypatch, tmp_path):
 
 @pytest.fixture
 def stack(monkeypatch):
-    class Stack(FakeStack):
-        entered: ClassVar[list[FakeStack]] = []
-
-    monkeypatch.setattr(deploy.cli.local, "PrivateStack", Stack)
-    monkeypatch.setattr(preflight, "is_root", lambda: True)
-    return Stack
+    return replace_stack(monkeypatch)
 
 
 @pytest.fixture
 def fake(monkeypatch):
-    fake = Fake()
-    transport = httpx.MockTransport(fake)
-    monkeypatch.setattr(deploy.cli.local, "Coordinator", functools.partial(Coordinator, transport=transport))
-    monkeypatch.setattr("deploy.cli.progress.POLL_S", 0.01)
-    monkeypatch.setattr(deploy.cli.local, "WATCH_S", 0.01)
-    return fake
-
-
-def invoke(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def interrupt(times=1, number=signal.SIGINT):
-    left = [times]
-
-    def on_watch():
-        if left[0] > 0:
-            left[0] -= 1
-            os.kill(os.getpid(), number)
-
-    return staticmethod(on_watch)
+    return replace_coordinator(monkeypatch, Fake())
 
 
 def test_run_prints_exactly_the_report_and_leaves_nothing(stack, fake):
@@ -135,6 +46,7 @@ def test_run_prints_exactly_the_report_and_leaves_nothing(stack, fake):
     assert used.left
     assert not used.state_dir.exists()
     assert fake.asked[0] == ("POST", "campaigns")
+    assert used.environment["SHOWDOWN_SIGNING_KEY"] == f"{os.environ['SHOWDOWN_STATE_DIR']}/signing-key.pem"
 
 
 def waiting(state_dir, points):
@@ -233,44 +145,13 @@ def test_a_stack_that_does_not_start_says_why_and_keeps_its_logs(stack, fake):
     directory.rmdir()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_cancels_waits_and_stops(stack, fake, number):
-    before = signal.getsignal(number)
-    fake.states = ["running"]
-    stack.on_watch = interrupt(number=number)
-    result = invoke("run", CAMPAIGN, "--json")
-    assert result.exit_code == ExitCode.INTERRUPTED, result.output
-    cancel = fake.asked.index(("POST", "campaigns/k3f9x2ab/cancel"))
-    assert fake.asked[cancel + 1 :] == [("GET", "campaigns/k3f9x2ab")] * 2, "looked until it was cancelled"
-    assert stack.entered[0].left
-    assert not stack.entered[0].state_dir.exists()
-    assert result.stdout == ""
-    assert signal.getsignal(number) == before
-
-
-def test_a_second_interrupt_waits_no_longer(stack, fake, monkeypatch):
-    def never_done(request):
-        if request.url.path.endswith("/cancel"):
-            os.kill(os.getpid(), signal.SIGINT)
-        return fake(request)
-
-    transport = httpx.MockTransport(never_done)
-    monkeypatch.setattr(deploy.cli.local, "Coordinator", functools.partial(Coordinator, transport=transport))
-    monkeypatch.setattr(fake, "states", ["running"])
-    stack.on_watch = interrupt()
-    result = invoke("run", CAMPAIGN)
-    assert result.exit_code == ExitCode.INTERRUPTED
-    asked_after = fake.asked[fake.asked.index(("POST", "campaigns/k3f9x2ab/cancel")) + 1 :]
-    assert len(asked_after) == 1, "it was still cancelling when we left"
-    assert stack.entered[0].left
-
-
 def test_up_announces_itself_and_ends_well(stack, fake, tmp_path, monkeypatch):
     monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
     stack.on_watch = interrupt(number=signal.SIGTERM)
     result = invoke("up", "--port", 8411)
     assert result.exit_code == 0, result.output
     assert "http://127.0.0.1:8411" in result.stdout
+    assert stack.entered[0].environment["SHOWDOWN_WORKER_METRICS"] == "8412"
     assert f"login token: in {tmp_path}/secrets.json" in result.stdout  # which is no terminal
     assert stack.entered[0].left
     assert tmp_path.exists()

@@ -19,7 +19,8 @@ from tests import ROOT
 
 CAMPAIGN = ROOT / "deploy" / "campaigns" / "quick.toml"
 CELL = CellResult(datapath="tproxy", function="steer", workload="http_keepalive", level="low", load="closed(8)",
-                  valid_trials=5, invalid_trials=0)  # fmt: skip
+                  valid_trials=5, invalid_trials=0, service_time_us={"p50": 1, "p99": 2, "p999": 3, "count": 4},
+                  )  # fmt: skip
 REPORT = CampaignReport(campaign={"id": "k3f9x2ab", "name": "quick", "state": "complete", "seed": 7}, results=(CELL,))
 VIEW = {
     "id": "k3f9x2ab", "name": "quick", "state": "complete", "error": "", "blocks_done": 20, "blocks_total": 34,
@@ -35,6 +36,10 @@ def coordinator(monkeypatch):
         path = request.url.path.removeprefix("/api/v1/")
         if path.endswith("/report"):
             return httpx.Response(200, json=REPORT.model_dump(mode="json"))
+        if path.endswith(("/report.html", "/bundle.tar.gz")):
+            return httpx.Response(200, content=path.encode())
+        if path.endswith("/histograms.hlog"):
+            return httpx.Response(200, content=request.url.params["cell"].encode())
         if path == "hosts":
             return httpx.Response(200, json={"hosts": []})
         if path == "campaigns" and request.method == "GET":
@@ -59,12 +64,35 @@ def test_out_keeps_every_format_and_the_report_can_be_printed_again(coordinator,
     out = tmp_path / "new" / "result"
     result = invoke("report", "k3f9x2ab", "--out", out)
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in out.iterdir()) == ["report.json", "report.md", "report.txt"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "bundle.tar.gz", "histograms", "report.html", "report.json", "report.md", "report.txt"
+    ]  # fmt: skip
+    assert (out / "bundle.tar.gz").read_text() == "campaigns/k3f9x2ab/bundle.tar.gz"
+    assert (out / "report.html").read_text() == "/campaigns/k3f9x2ab/report.html"
+    (log,) = (out / "histograms").iterdir()
+    assert (log.name, log.read_text()) == ("tproxy.http_keepalive.low.hlog", "tproxy.http_keepalive.low")
     assert CampaignReport.model_validate_json((out / "report.json").read_text()) == REPORT
     assert "tproxy" in (out / "report.txt").read_text()
     again = invoke("report", out / "report.json", "--full")
     assert again.exit_code == 0
     assert again.stdout.split() == invoke("report", "k3f9x2ab", "--full").stdout.split()
+
+
+def test_what_an_earlier_coordinator_does_not_have_is_reported_and_the_rest_written(coordinator, tmp_path, monkeypatch):
+    def earlier(request):
+        if request.url.path.endswith((".tar.gz", ".hlog")):
+            return httpx.Response(404, json={"detail": "there is no such address"})
+        return coordinator(request)
+
+    transport = httpx.MockTransport(earlier)
+    monkeypatch.setattr(deploy.cli.remote, "Coordinator", functools.partial(Coordinator, transport=transport))
+    result = invoke("report", "k3f9x2ab", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert f"{tmp_path / 'bundle.tar.gz'} is not written: there is no such address" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "histograms", "report.html", "report.json", "report.md", "report.txt"
+    ]  # fmt: skip
+    assert not list((tmp_path / "histograms").iterdir()), "no half of a file is left"
 
 
 def test_junit_is_among_them_if_there_are_expectations(tmp_path):

@@ -37,7 +37,7 @@ class Stack:
 
     started = 0
 
-    def __init__(self, directory):
+    def __init__(self, directory, environment=None):
         self.url, self.token, self.notes = "http://127.0.0.1:1", "token", []
 
     def __enter__(self):

@@ -69,14 +69,15 @@ def test_plain_lines_name_block_cell_and_time_left_and_do_not_repeat():
         view("queued"),
         view(done=2, cell=CELL, left_s=125.4),
         view(done=2, cell={**CELL, "datapath": "direct"}, left_s=124.4),
-        view(done=3, cell={**CELL, "level": "high"}, left_s=12),
+        view(done=3, cell=CELL, left_s=100),  # still the second tenth
+        view(done=4, cell={**CELL, "level": "high"}, left_s=12),
         view("complete", done=18),
     )
     assert state == "complete"
     assert text.splitlines() == [
         "queued: block 0 of 18 done",
         "running: block 2 of 18 done, now http_keepalive at low, about 2 min 05 s left",
-        "running: block 3 of 18 done, now http_keepalive at high, about 12 s left",
+        "running: block 4 of 18 done, now http_keepalive at high, about 12 s left",
         "complete: block 18 of 18 done",
     ]
 

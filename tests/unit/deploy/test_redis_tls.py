@@ -11,24 +11,24 @@ from deploy.stack.servers import unused_port
 from tests.redis_server import running
 from workers.agent.app import create_worker, own_queue_of
 from workers.agent.config import WorkerSettings
-from workers.origins.nginx_tls import make_certificate
+from workers.lab import certificates
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    make_certificate(tmp_path, "127.0.0.1")
-    port, certificate = unused_port(), str(tmp_path / "cert.pem")
+    made = certificates.make(tmp_path, ["127.0.0.1"])
+    port, authority = unused_port(), str(made.authority)
     argv = ["redis-server", "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", "",
-            "--tls-cert-file", certificate, "--tls-key-file", str(tmp_path / "key.pem"),
-            "--tls-ca-cert-file", certificate, "--tls-auth-clients", "no", "--dir", str(tmp_path)]  # fmt: skip
-    with running(argv, redis.Redis("127.0.0.1", port, ssl=True, ssl_ca_certs=certificate)):
+            "--tls-cert-file", str(made.server), "--tls-key-file", str(made.key),
+            "--tls-ca-cert-file", authority, "--tls-auth-clients", "no", "--dir", str(tmp_path)]  # fmt: skip
+    with running(argv, redis.Redis("127.0.0.1", port, ssl=True, ssl_ca_certs=authority)):
         yield f"rediss://127.0.0.1:{port}/0"
 
 
 # Each case has its own server: kombu shares connections to one address within a process.
 @pytest.mark.parametrize("trusted", [True, False])
 def test_the_certificate_is_verified_on_both_sides(url: str, tmp_path: Path, *, trusted: bool) -> None:
-    broker = f"{url}?ssl_ca_certs={tmp_path / 'cert.pem'}" if trusted else url
+    broker = f"{url}?ssl_ca_certs={tmp_path / 'authority.pem'}" if trusted else url
     environment = {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_WORKER_TOKEN": "0" * 16}
     settings = WorkerSettings.from_environment(environment | {"SHOWDOWN_BROKER_URL": broker})
     dispatcher = CeleryDispatcher(broker, lambda _: b"key")

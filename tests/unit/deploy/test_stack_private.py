@@ -57,6 +57,7 @@ def test_servers_that_are_not_showdowns_get_none_of_its_settings():
     given = {"PATH": "/bin", "SHOWDOWN_TOKEN": "t", "SHOWDOWN_HOST_TOKEN": "h", "SHOWDOWN_NEW": "n"}
     assert environment_of("redis-server", given) == environment_of("influxd", given) == {"PATH": "/bin"}
     secrets = {"SHOWDOWN_SECRET_KEY": "k", "SHOWDOWN_DATABASE_URL": "d", "SHOWDOWN_WORKER_TOKEN": "w"}
+    secrets |= {"SHOWDOWN_WEBHOOK_SECRET": "s", "SHOWDOWN_SMTP_URL": "smtp://u:p@mail"}
     assert environment_of("worker", given | secrets) == {k: v for k, v in given.items() if k != "SHOWDOWN_TOKEN"}
 
 

@@ -43,9 +43,9 @@ def test_a_page_that_is_missing_is_named_and_begun_from_the_variants_own_words(c
 def test_a_stale_block_is_named_and_rewritten(copy: Path) -> None:
     readme = copy / "README.md"
     written = readme.read_text()
-    readme.write_text(written.replace("| [`tproxy`]", "| [`other`]"))
+    readme.write_text(written.replace("[`tproxy`]", "[`other`]"))
     assert stale_documents(copy, write=False) == ["README.md: the block 'datapaths'"]
-    assert "| [`other`]" in readme.read_text()
+    assert "[`other`]" in readme.read_text()
     stale_documents(copy, write=True)
     assert readme.read_text() == written
 

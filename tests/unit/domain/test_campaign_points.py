@@ -24,8 +24,11 @@ FIGURES = {"requests_per_s", "cpu_us_per_request", "latency_p50_us", "latency_p9
 def test_a_valid_trial_has_its_figures_in_their_units() -> None:
     point = trial_point(TAGS, trial("tproxy"), 7)
     assert point.tags == TAGS.as_dict()
+    assert "run" not in point.tags
     counted = {name: value for name, value in point.fields.items() if name not in {*FIGURES, *LOAD_FIELDS}}
-    assert counted == {"valid": 1, "invalid": 0, "requests": 4000, "errors": 3, "reasons": "", "details": ""}
+    assert counted == {"valid": 1, "invalid": 0, "requests": 4000, "errors": 3, "reasons": "", "details": ""} | {
+        "trial": TAGS.run
+    }
     assert point.fields["requests_per_s"] == 2000.0
     assert point.fields["cpu_us_per_request"] == pytest.approx(0.5e6 / 4000)
     assert point.fields["latency_p50_us"] == pytest.approx(100, rel=0.01)

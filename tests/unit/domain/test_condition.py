@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
-from domain.condition import MAX_BALLAST_RULES, OFFLOADS, PLAIN, Condition, parse_condition
+from domain.condition import PLAIN, Condition, parse_condition
+from domain.condition_terms import BY_NAME, LISTED, OFFLOADS, Term, most
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad, OpenLoad, ShareLoad, load_text
 from domain.problems import InvalidInput
 from workers.lab import offloads
@@ -15,10 +16,16 @@ from workers.lab import offloads
 conditions = st.builds(
     Condition,
     ip_version=st.sampled_from([4, 6]),
-    ballast_rules=st.integers(0, MAX_BALLAST_RULES),
+    ballast_rules=st.integers(0, most("ballast")),
     conntrack=st.booleans(),
     without=st.frozensets(st.sampled_from(OFFLOADS)),
-)
+    udp_gso=st.booleans(),
+    mtu=st.none() | st.integers(1280, 9000),
+    proxy_threads=st.none() | st.integers(1, 64),
+    loss_percent=st.integers(0, 1000).map(lambda hundredths: hundredths / 100),
+    delay_us=st.none() | st.integers(1, 1_000_000),
+    vlan=st.booleans(),
+) | st.builds(Condition, gro=st.just(value=True), without=st.frozensets(st.sampled_from(["tso", "gso"])))
 loads = st.one_of(
     st.builds(ClosedLoad, connections=st.integers(1, 10_000)),
     st.builds(OpenLoad, rate_per_s=st.integers(1, 5_000_000)),
@@ -93,16 +100,32 @@ def test_a_share_is_shown_with_its_rate_before_its_condition() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("closed(64) under", "names no condition after 'under'; known terms: ipv6, ballast(rules), conntrack, no_"),
+        (
+            "closed(64) under",
+            "names no condition after 'under'; known terms: ipv6, ballast(rules), ",
+        ),
         (
             "closed(64) under balast(9)",
-            "'balast(9)' is not a condition; use these terms, separated by commas: ipv6, ballast(rules), conntrack",
+            "'balast(9)' is not a condition; use these terms, separated by commas: ipv6, ballast(rules), blocklist",
         ),
         ("closed(64) under ballast(1000), ", "'' is not a condition"),
         ("closed(64) under ballast(-1)", "'ballast(-1)' is not a condition"),
         ("closed(64) under ballast(20001)", "ballast(20001): at most 20000 rules"),
         ("closed(64) under no_lro", "'no_lro' is not a condition"),
-        ("closed(64) under gro", "'gro' is not a condition"),
+        ("closed(64) under blocklist(1000001)", "at most 1000000 entries"),
+        ("closed(64) under attack(500001)", "at most 500000 packets per second"),
+        ("closed(64) under attack(1), attack(2)", "attack(2) is given twice"),
+        ("closed(64) under gro, no_gro", "gro and no_gro exclude each other; leave out one of them"),
+        ("closed(64) under loss(1), attack(5)", "loss and attack exclude each other"),
+        ("closed(64) under loss(10.01)", "loss(10.01): at most 10 percent"),
+        ("closed(64) under loss(0.125)", "'loss(0.125)' is not a condition"),
+        ("closed(64) under ballast(1.5)", "'ballast(1.5)' is not a condition"),
+        ("closed(64) under delay(0)", "delay(0): 1 to 1000000 µs"),
+        ("closed(64) under mtu(1279)", "mtu(1279): 1280 to 9000 bytes"),
+        ("closed(64) under mtu(9001)", "mtu(9001): 1280 to 9000 bytes"),
+        ("closed(64) under mtu", "'mtu' is not a condition"),
+        ("closed(64) under mtu(1500), mtu(1500)", "is given twice"),
+        ("closed(64) under proxy_threads(0)", "proxy_threads(0): 1 to 64 threads"),
         ("closed(64) under conntrack, conntrack", "conntrack is given twice; give it once"),
         ("closed(64) under ipv4, ipv6", "ipv6 is given twice"),
         ("closed(64) under no_gro, no_gro", "no_gro is given twice"),
@@ -180,3 +203,37 @@ def test_a_bad_factor_is_refused(change: dict[str, Any], field: str, message: st
     found = problems(**change)
     assert [name for name, _ in found] == [field]
     assert message in found[0][1]
+
+
+# --- the rows that everything reads --------------------------------------------------------------------------
+
+
+def test_every_field_of_a_condition_has_its_rows_and_their_default() -> None:
+    assert {term.field for term in LISTED} == set(Condition.model_fields)
+    assert all(getattr(PLAIN, term.field) == term.default for term in LISTED)
+
+
+@pytest.mark.parametrize("term", LISTED, ids=[term.name for term in LISTED])
+def test_a_row_is_read_printed_and_limited(term: Term) -> None:
+    if term.number is None:
+        condition = parse_condition(term.name)
+        assert condition.terms == (term.name,)
+        assert (
+            f"{term.name} is given twice" in problems(levels={"m": f"closed(1) under {term.name}, {term.name}"})[0][1]
+        )
+        return
+    for digits in (max(term.number.least, 1), term.number.most):
+        condition = parse_condition(f"{term.name}({digits})")
+        assert getattr(condition, term.field) == digits
+        assert condition.terms == (f"{term.name}({digits})",)
+    beyond = term.number.most + 1
+    (said,) = [message for _, message in problems(levels={"m": f"closed(1) under {term.name}({beyond})"})]
+    assert said.endswith(f"{term.name}({beyond}): {term.number.limits}")
+    level = {"kind": "closed", "connections": 1, "condition": {term.field: beyond}}
+    assert "must be at most" in problems(levels={"m": level})[0][1]
+
+
+def test_a_condition_needs_what_its_rows_need() -> None:
+    assert PLAIN.needs == ()
+    assert parse_condition("conntrack, ballast(1), ipv6").needs == ("program.nft", "nft.ct")
+    assert BY_NAME["ballast"].needs == ("program.nft",)

@@ -44,3 +44,17 @@ def test_what_is_missing_is_said_in_the_words_of_the_form() -> None:
 def test_a_number_that_is_none(number: float) -> None:
     assert refused(slice_s=number) == {"slice_s": "must be a number"}
     assert refused(slice_s=61.0) == {"slice_s": "must be at most 60"}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("my campaign", "my-campaign"), ("nightly ", "nightly"), ("_x/y", "x-y"), ("x" * 70, "x" * 64)]
+)
+def test_a_name_that_is_not_allowed_has_the_nearest_one(name: str, meant: str) -> None:
+    message = refused(name=name)["name"]
+    assert message.startswith("must be letters, digits")
+    assert message.endswith(f"(did you mean {meant!r}?)")
+    assert read_campaign(GOOD | {"name": meant}).name == meant
+
+
+def test_a_name_without_an_allowed_character_has_no_question() -> None:
+    assert "did you mean" not in refused(name="…")["name"]

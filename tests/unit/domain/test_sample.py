@@ -95,14 +95,15 @@ def test_a_latency_point_carries_its_buckets_and_summary() -> None:
     assert (point.fields["count"], point.fields["sum_ns"], point.fields["max_ns"]) == (3, 94_000, 90_000)
     assert point.fields["started"] == 4
     assert point.line == (
-        "kernel_latency,campaign=k3f9x2ab,datapath=direct,host=h1,level=low,run=k3f9x2ab-0-1-0,stage=forward,"
-        f"workload=http_keepalive {','.join(f'{k}={v}i' for k, v in point.fields.items())} 1700000000000000000"
+        "kernel_latency,campaign=k3f9x2ab,datapath=direct,host=h1,level=low,stage=forward,workload=http_keepalive "
+        f'{",".join(f"{k}={v}i" for k, v in point.fields.items() if k != "trial")},trial="k3f9x2ab-0-1-0" '
+        "1700000000000000000"
     )
 
 
 def test_an_empty_interval_is_a_point_without_percentiles() -> None:
     fields = kernel_latency_point(TAGS, "forward", StageHistogram(lost=3), 1).fields
-    assert fields == {"count": 0, "sum_ns": 0, "max_ns": 0, "lost": 3}
+    assert fields == {"count": 0, "sum_ns": 0, "max_ns": 0, "lost": 3, "trial": "k3f9x2ab-0-1-0"}
 
 
 def test_samples_of_one_nanosecond_do_not_overwrite_each_other() -> None:

@@ -2,7 +2,17 @@
 
 import pytest
 
-from domain.texts import error_text, fit_text, number_text, p_text, ratio_text, time_text
+from domain.texts import (
+    count_per_s_text,
+    error_text,
+    estimate_text,
+    fit_text,
+    number_text,
+    p_text,
+    ratio_text,
+    significant_text,
+    time_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -13,9 +23,14 @@ from domain.texts import error_text, fit_text, number_text, p_text, ratio_text, 
         ((1.02, 0.94, 1.11), "1.02 [0.94, 1.11]"),
         ((2.1, 0.9, 4.9), "2.1 [0.9, 4.9]"),
         ((21.63, 20.91, 22.34), "21.6 [20.9, 22.3]"),
-        ((12_345.6, 11_000.0, 13_900.0), "12,346 [11,000, 13,900]"),
+        ((12_345.6, 11_000.0, 13_900.0), "12,300 [11,000, 13,900]"),  # nobody knows its last two digits
         ((0.5, 0.5, 0.5), "0.50 [0.50, 0.50]"),
-        ((1.0, 0.9999, 1.0001), "1.000 [1.000, 1.000]"),
+        ((1.0, 0.9999, 1.0001), "1.0000 [0.9999, 1.0001]"),
+        ((1.342, 1.0025, 1.797), "1.342 [1.002, 1.797]"),  # an end that excludes 1 is not rounded to it
+        ((0.98, 0.958, 1.0031), "0.980 [0.958, 1.003]"),
+        ((1.0, 0.04, 20.0), "1.00 [0.04, 20.00]"),  # nor to 0
+        ((3300.0, 3300.0, 3300.0000001), "3,300 [3,300, 3,300]"),
+        ((1_300_000.0, 900_000.0, 2_100_000.0), "1,300,000 [900,000, 2,100,000]"),
         ((1e12, 1e9, 1e300), "1e+12 [1e+09, 1e+300]"),
     ],
 )
@@ -23,8 +38,26 @@ def test_a_ratio_has_the_digits_that_its_interval_deserves(figures: tuple[float,
     assert ratio_text(*figures) == text
 
 
-def test_a_difference_may_be_negative() -> None:
-    assert number_text(-3.14, -5.2, -1.1) == "-3.1"
+def test_a_difference_may_be_negative_and_is_never_less_than_nothing() -> None:
+    assert number_text(-3.14, -5.2, -1.1) == "−3.1"
+    assert number_text(-0.2, -5.1, 4.6) == "0"
+    assert estimate_text(3_678.6, -566.2, 7_923.5) == "3,700 [−600, 7,900]"
+    assert estimate_text(-32.0, -63.2, -0.4) == "−32.0 [−63.2, −0.4]", "its sign is known"
+    assert estimate_text(0.0, 0.0, 0.0) == "0", "without scatter there is no interval"
+
+
+def test_a_rate_has_no_decimals_and_the_digits_that_its_bounds_deserve() -> None:
+    assert count_per_s_text(11_644.2, 10_058.0, 13_605.0) == "11,600"
+    assert count_per_s_text(30_002.0, 30_000.0, 30_004.0) == "30,002"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(4_026.4, "4,030"), (207_126.5, "207,000"), (1.0, "1"), (0.966005, "0.966"), (0.00625, "0.00625"),
+     (0.0, "0"), (-2.3e-13, "0"), (-465.92, "−466"), (999.96, "1,000")],
+)  # fmt: skip
+def test_a_figure_without_an_interval_has_three_digits_in_full(value: float, text: str) -> None:
+    assert significant_text(value) == text
 
 
 @pytest.mark.parametrize(
@@ -32,9 +65,11 @@ def test_a_difference_may_be_negative() -> None:
     [
         (0.94, 1.05, "−6 % to +5 %"),
         (0.876, 1.234, "−12 % to +23 %"),
-        (0.9951, 1.0, "−0.49 % to +0 %"),
+        (0.9951, 1.0, "−0.49 % to 0.00 %"),
+        (0.958, 1.0031, "−4.2 % to +0.3 %"),
         (0.4, 1.2, "0.4 × to 1.2 ×"),
         (0.9, 3.17, "0.9 × to 3.2 ×"),
+        (0.7469, 2.04, "0.7 × to 2.0 ×"),
     ],
 )
 def test_what_the_data_fit_is_a_range_in_percent_or_in_factors(low: float, high: float, text: str) -> None:

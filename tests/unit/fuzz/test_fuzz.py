@@ -14,7 +14,6 @@ from tests.fuzz.attack import Attack, Kind, attack
 from tests.fuzz.messages import attacked
 from tests.fuzz.mutations import mutated
 from tests.fuzz.reports import all_valid, attack_by_reports
-from tests.fuzz.schema import attack_by_schema
 from tests.fuzz.seeds import STATIC, seeds
 from tests.fuzz.target import Target, target
 from tests.fuzz.watches import FileWatch
@@ -62,6 +61,8 @@ def test_hostile_reports_end_in_no_error_and_leave_nothing(fresh: Attack) -> Non
 
 
 def test_requests_of_the_schema_end_in_no_error_and_leave_nothing(fresh: Attack) -> None:
+    from tests.fuzz.schema import attack_by_schema  # schemathesis takes a second to import
+
     sent = attack_by_schema(fresh, SEED, examples=1)
     assert found(fresh) == ""
     assert min(sent.values()) >= 40

@@ -95,6 +95,13 @@ def test_long_files_and_functions_are_found(repository: Path) -> None:
     ]
 
 
+def test_a_stranger_reads_the_readme_to_its_end(repository: Path) -> None:
+    write(repository, "README.md", "A line.\n" * 150)
+    assert not whats(house_sizes.findings(repository))
+    write(repository, "README.md", "A line.\n" * 151)
+    assert whats(house_sizes.findings(repository)) == [("README.md", 1, "the file has 151 lines")]
+
+
 def test_a_migration_may_be_long(repository: Path) -> None:
     write(repository, "coordinator/store/migrations/versions/0001_a.py", python_function("upgrade", 99))
     assert not whats(house_sizes.findings(repository))
@@ -171,8 +178,11 @@ def test_long_sentences_are_found_where_they_begin(repository: Path) -> None:
 
 def test_what_a_measurement_wrote_is_not_checked_as_prose(repository: Path) -> None:
     words = " ".join(["word"] * 31)
-    write(repository, "page.md", f"<!-- matrix: begin -->\n{words}\n<!-- matrix: end -->\n\n{words}\n")
-    assert [one.line for one in house_sentences.findings(repository)] == [5]
+    matrix = f"<!-- matrix: begin -->\n{words}\n<!-- matrix: end -->\n\n"
+    scenario = f"<!-- generated: measured by tls -->\n{words}\n<!-- /generated -->\n\n"
+    other = f"<!-- generated: reasons -->\n{words}\n<!-- /generated -->\n\n"
+    write(repository, "page.md", f"{matrix}{scenario}{words}\n\n{other}")
+    assert [one.line for one in house_sentences.findings(repository)] == [9, 11]
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_a_slice_is_the_growth_between_its_ends(
     assert probes["forward"].watches == [None, "a", None, "b", None]
     lines = points(sink, stream, "kernel_latency")
     assert len(lines) == 2  # a stage without growth has no point
-    assert lines[0].startswith("kernel_latency,campaign=k3f9x2ab,datapath=tproxy,host=h1,level=low,run=b1-1-0,stage=fo")
+    assert lines[0].startswith("kernel_latency,campaign=k3f9x2ab,datapath=tproxy,host=h1,level=low,stage=forward,work")
     assert "count=2i,sum_ns=3000i" in lines[0]
     assert len(points(sink, stream, "kernel_event")) == 3
     assert len(points(sink, stream, "telemetry")) == 2

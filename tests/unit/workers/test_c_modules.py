@@ -13,6 +13,7 @@ from tests import ROOT
 WORKERS = ROOT / "workers"
 PROGRAMS = {"relay": "kernel", "traffic": "conn"}  # a module that others must be seen to use
 APART = {"fuzz_parser", "test_tool"}  # programs for the tests, with a main() each
+EXTERNAL = ("-lssl", "-lcrypto", "-lnghttp2")
 GCC = ("gcc", "-std=c11", "-D_GNU_SOURCE", "-O0")
 Graph = dict[str, set[str]]
 
@@ -123,6 +124,7 @@ def test_a_new_workload_is_one_file(program: Compiled, tmp_path: Path) -> None:
     (tmp_path / "protocol_sample.c").write_text(SAMPLE)
     added = compiled([tmp_path / "protocol_sample.c"], WORKERS / "traffic/src", tmp_path)
     built = tmp_path / "showdown-traffic"
-    subprocess.run(["gcc", *program.objects, *added, "-o", built, "-lpthread", "-lm"], check=True, timeout=120)
+    gcc = ["gcc", *program.objects, *added, "-o", built, "-lpthread", "-lm", *EXTERNAL]
+    subprocess.run(gcc, check=True, timeout=120)
     done = subprocess.run([built, "load", "--help"], capture_output=True, text=True, check=True)
     assert "sample" in done.stdout.splitlines()[-1].split()

@@ -1,10 +1,10 @@
 """What load balancers share: the client's endpoint, and of those in eBPF the configuration and the counters.
 
-The C side is bpf/include/balance.h. The caller says which origins are up (:meth:`Balancing.mark`). A datapath in a lab
-runs no health checks, because an idle lab must send no packets.
+The C side is bpf/include/balance.h. The caller says which origins are up (:meth:`Balancing.mark`). Health checks run
+beside traffic only (workers/lab/health_checker.py), because an idle lab must send no packets.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from enum import IntEnum
 
@@ -42,7 +42,9 @@ class State(IntEnum):
 
 def client_endpoint(lab: Lab) -> ClientEndpoint:
     """The client connects to the virtual address; the origin sees the client's address."""
-    return ClientEndpoint(lab.client_ns, lab.virtual_address, lab.origin_port, expected_source=lab.client_address)
+    return ClientEndpoint(
+        lab.client_ns, lab.virtual_address, lab.origin_port, expected_source=lab.client_endpoint.expected_source
+    )
 
 
 def check(lab: Lab, address: str) -> None:
@@ -79,18 +81,29 @@ class Balancing:
     """An attachment: counts by the programs' per-CPU map, and by what the DUT's ``devices`` sent.
 
     The kernel does not report bpf_redirect() failures to the program. So ``packets`` is the smaller of both counts, and
-    the difference counts as dropped, in both directions. A veth that XDP redirects to queues 256 frames and drops more.
+    the difference counts as dropped, in both directions. What the DUT itself sends, for health checks, is no part of
+    it. A veth that XDP redirects to queues 256 frames and drops more.
     """
 
-    def __init__(self, name: str, lab: Lab, programs: Instance, path: dut.ClosedPath, devices: dut.Devices) -> None:
+    def __init__(
+        self,
+        name: str,
+        lab: Lab,
+        programs: Instance,
+        path: dut.ClosedPath,
+        devices: dut.Devices,
+        own_segments: Callable[[], int],
+    ) -> None:
         self._name, self._lab, self._programs, self._path, self._devices = name, lab, programs, path, devices
+        self._own_segments = own_segments
         self._states: dict[str, State] = {}
 
     def counters(self) -> Counters:
         """A retransmitted SYN counts once."""
         with raised_by(self._name):
             counted = self._programs.per_cpu_sums("counts")
-            sent, sent_back = (self._devices.sent(role) for role in ("dut_server", "dut_client"))
+            own = self._own_segments()
+            sent, sent_back = self._devices.sent("dut_server") - own, self._devices.sent("dut_client")
         packets, payload_bytes, connections, refused, expired, _, returned = counted[:_COUNTS]
         lost = max(0, packets - sent) + max(0, returned - sent_back)
         return Counters(
@@ -114,14 +127,25 @@ class Balancing:
         self._programs.write("config", 0, **config(self._lab, self._states))
         self._programs.write("maglev", 0, **table(self._lab, self._states))
 
+    def mark_health(self, address: str, up: bool) -> None:
+        """Set whether an origin gets new connections; established ones stay. Raises ``DatapathError``."""
+        with raised_by(self._name):
+            self.mark(address, State.UP if up else State.DOWN)
+
+    def hash_moves(self, address: str) -> float:
+        """The share of Maglev slots that get another origin when ``address`` joins the others."""
+        return maglev.moved(self._lab.origin_addresses, set(self._lab.origin_addresses) - {address}, {address})
+
     def forget_connections(self) -> int:
-        """Empty the connection table; returns how many entries it had. Raises ``BpfError``."""
-        return self._programs.empty("connections")
+        """Empty the connection table; returns how many entries it had. Raises ``DatapathError``."""
+        with raised_by(self._name):
+            return self._programs.empty("connections")
 
 
 def attach(programs: Programs, lab: Lab, stack: ExitStack) -> Balancing:
     """A datapath's programs on a closed path, with every origin up."""
     path = stack.enter_context(dut.closed_path(lab))
     devices = stack.enter_context(dut.devices_of(lab))
+    own_segments = stack.enter_context(dut.own_segments(lab))
     instance = stack.enter_context(programs.attached(lab, config(lab, {}), maglev=table(lab, {})))
-    return Balancing(programs.name, lab, instance, path, devices)
+    return Balancing(programs.name, lab, instance, path, devices, own_segments)

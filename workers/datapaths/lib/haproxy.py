@@ -6,7 +6,7 @@ it carried.
 
 import csv
 import io
-import resource
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -14,9 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.datapaths.lib.proxied import LISTEN_PORT, ProxyError
-from workers.lab import cpus, unprivileged
+from domain.use import Use
+from workers.datapaths.lib.proxied import LISTEN_PORT, ProxyError, threads
+from workers.datapaths.lib.use import used_by
+from workers.lab import limits, unprivileged
 from workers.lab.addresses import endpoint
+from workers.lab.health import HEALTH_PORT, HealthCheck
 from workers.lab.lab import Lab, LabError
 from workers.lab.process import Process
 
@@ -27,9 +30,10 @@ CAPABILITIES = ("net_admin", "net_bind_service")
 """What HAProxy keeps of root: transparent sockets, and ports below 1024."""
 SPARE_FDS = 200  # listeners, epoll, pipes, health and stats of HAProxy itself
 
+_ROW = re.compile(r"\bkey=(\S+).*\bconn_cnt=(\d+)")
 _ANY_ADDRESS = {4: "0.0.0.0", 6: "[::]"}  # noqa: S104  # in the lab's namespace
 
-CONFIG = """\
+GLOBAL = """\
 global
     nbthread {threads}
     maxconn {maxconn}
@@ -39,6 +43,8 @@ global
     stats socket {stats} mode 600 level admin
     stats timeout 1h
 
+"""
+CONFIG = """\
 defaults
     mode tcp
     option contstats
@@ -55,6 +61,9 @@ frontend steered
 backend origin
 {source}{servers}"""
 
+REDISPATCH = "    option redispatch 1\n    retries 3\n"
+"""Of a proxy that checks its servers: a connect that fails is tried at another server at once."""
+
 
 @dataclass(frozen=True)
 class Proxying:
@@ -63,6 +72,7 @@ class Proxying:
     ``origin``: the address it connects to; ``*`` is the client's original destination. ``source``: the address it
     connects from; empty is the client's address (``usesrc clientip``), or without ``keeps_client`` the kernel's choice.
     ``servers``: the addresses that it balances over instead, in turn (roundrobin), at the origin's port.
+    ``health``: how it checks them. A connect that fails is then tried at another one.
     """
 
     port: int = LISTEN_PORT
@@ -71,10 +81,13 @@ class Proxying:
     origin: str = "*"
     source: str = ""
     servers: tuple[str, ...] = ()
+    health: HealthCheck | None = None
+    config: str = ""
+    """The configuration behind the global section, instead of :data:`CONFIG`; it has the same places for values."""
 
     def lines(self, version: int) -> dict[str, object]:
         """The values for the configuration's template, for traffic of an IP version."""
-        any_address = _ANY_ADDRESS[version]
+        any_address, check = _ANY_ADDRESS[version], _check(self.health)
         source = (
             f"source {any_address} usesrc clientip"
             if self.keeps_client
@@ -84,10 +97,18 @@ class Proxying:
             "any_address": any_address,
             "port": self.port,
             "transparent": " transparent" if self.transparent else "",
-            "source": f"    {source}\n" if source else "",
-            "servers": "".join(f"    server {one} {endpoint(one, Lab.origin_port)}\n" for one in self.servers)
+            "source": (f"    {source}\n" if source else "") + (REDISPATCH if self.health else ""),
+            "servers": "".join(f"    server {one} {endpoint(one, Lab.origin_port)}{check}\n" for one in self.servers)
             or f"    server origin {self.origin}\n",
         }
+
+
+def _check(health: HealthCheck | None) -> str:
+    """The words of a server that is checked."""
+    if health is None:
+        return ""
+    every_ms = round(health.every_s * 1000)
+    return f" check port {HEALTH_PORT} inter {every_ms} fall {health.failures} rise {health.successes}"
 
 
 class HaProxy:
@@ -102,28 +123,50 @@ class HaProxy:
 
         HAProxy adds a connection's bytes when it ends, and every 5 s while it is open (``option contstats``).
         """
-        for row in self._statistics("steered 1 -1"):
+        for row in self.statistics("steered 1 -1"):
             if row["svname"] == "FRONTEND":
                 return int(row["stot"]), int(row["bout"])
         raise ProxyError("haproxy's statistics lack the frontend")
 
     def connections_by_server(self) -> dict[str, int]:
         """Connections made to each of the addresses that it balances over. Raises :class:`ProxyError`."""
-        return {row["svname"]: int(row["stot"]) for row in self._statistics("origin 4 -1")}
+        return {row["svname"]: int(row["stot"]) for row in self.statistics("origin 4 -1")}
+
+    def table(self, name: str) -> dict[str, int]:
+        """The counts of connections in a stick table, by their key. Raises :class:`ProxyError`."""
+        return {key: int(count) for key, count in _ROW.findall(self.command(f"show table {name}"))}
 
     def set_state(self, server: str, state: str) -> None:
         """``ready``; ``drain``: no new connection; ``maint``: none at all. Raises :class:`ProxyError`."""
-        answer = self._command(f"set server origin/{server} state {state}")
+        answer = self.command(f"set server origin/{server} state {state}")
         if state == "maint" and not answer.strip():
-            answer = self._command(f"shutdown sessions server origin/{server}")
+            answer = self.command(f"shutdown sessions server origin/{server}")
         if answer.strip():
             raise ProxyError(f"haproxy: {answer.strip()[:200]}")
 
-    def _statistics(self, what: str) -> list[dict[str, str]]:
-        text = self._command(f"show stat {what}")
+    def check_health(self, server: str, *, on: bool) -> None:
+        """Begin or stop to check a server; one that is not checked is up. Raises :class:`ProxyError`."""
+        if answer := self.command(f"{'enable' if on else 'disable'} health origin/{server}").strip():
+            raise ProxyError(f"haproxy: {answer[:200]}")
+
+    def health_by_server(self) -> dict[str, bool]:
+        """Whether it takes each of its servers for up. Raises :class:`ProxyError`."""
+        return {row["svname"]: row["status"].startswith(("UP", "no check")) for row in self.statistics("origin 4 -1")}
+
+    def use(self) -> Use:
+        """The CPU time of the process, and its largest resident set. Raises :class:`ProxyError`."""
+        try:
+            return used_by(self.process.pid)
+        except OSError as error:
+            raise ProxyError(f"haproxy is gone: {error}") from error
+
+    def statistics(self, what: str) -> list[dict[str, str]]:
+        """Rows of ``show stat``: numbers of a proxy, kinds and server, or -1 for all. Raises :class:`ProxyError`."""
+        text = self.command(f"show stat {what}")
         return list(csv.DictReader(io.StringIO(text.removeprefix("# "))))
 
-    def _command(self, command: str) -> str:
+    def command(self, command: str) -> str:
+        """The answer to a command on the stats socket. Raises :class:`ProxyError`."""
         if self.process.poll() is not None:
             raise ProxyError(f"haproxy ended with status {self.process.returncode}: {self.process.output()[-300:]}")
         try:
@@ -153,10 +196,10 @@ def running(lab: Lab, how: Proxying = Proxying()) -> Iterator[HaProxy]:
     """Run HAProxy in the lab's DUT from listening to stopped. Raises :class:`ProxyError` with nothing left."""
     place = unprivileged.directory(lab.run_dir, "haproxy")
     stats, config = place / "haproxy.sock", lab.run_dir / "haproxy.cfg"
-    fds = _fd_limit()
+    fds = limits.open_files(2 * MAX_CONNECTIONS + SPARE_FDS)
     config.write_text(
-        CONFIG.format(
-            threads=len(cpus.placement().dut),
+        (GLOBAL + (how.config or CONFIG)).format(
+            threads=threads(lab),
             # It refuses to start when two descriptors per connection exceed the limit.
             maxconn=min(MAX_CONNECTIONS, (fds - SPARE_FDS) // 2),
             fds=fds,
@@ -185,12 +228,3 @@ def _wait_until_listening(proxy: HaProxy) -> None:
         if proxy.process.poll() is not None or time.monotonic() > deadline:
             raise ProxyError(f"haproxy did not start: {proxy.process.output() or 'no message'}")
         time.sleep(0.002)
-
-
-def _fd_limit() -> int:
-    """The limit of file descriptors for HAProxy: enough for ``MAX_CONNECTIONS``, or what the host allows."""
-    wanted = 2 * MAX_CONNECTIONS + SPARE_FDS
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard == resource.RLIM_INFINITY or hard >= wanted:
-        return wanted
-    return hard

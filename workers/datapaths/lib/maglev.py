@@ -28,6 +28,15 @@ def table(backends: Sequence[str], up: Collection[str], slots: int = SLOTS) -> b
     return _populated(tuple((number, name) for number, name in enumerate(backends) if name in up), slots)
 
 
+def moved(backends: Sequence[str], up: Collection[str], more: Collection[str], slots: int = SLOTS) -> float:
+    """The share of slots that get another backend when ``more`` backends join those that are ``up``.
+
+    At least the share that the new ones get must move. What exceeds it is the disruption of the paper's section 5.3.
+    """
+    before, after = table(backends, up, slots), table(backends, {*up, *more}, slots)
+    return sum(one != other for one, other in zip(before, after, strict=True)) / slots
+
+
 @lru_cache(maxsize=64)
 def _populated(backends: tuple[tuple[int, str], ...], slots: int) -> bytes:
     """Each backend in turn takes the next slot of its permutation that is still free (the paper's listing 1)."""

@@ -42,6 +42,8 @@ class Programs(ABC):
     """
 
     kind: ClassVar[ProgramType]
+    functions: ClassVar[Mapping[str, str]] = FUNCTIONS
+    """The functions that it has, by the role of their device."""
 
     def __init__(
         self, name: str, more_maps: Sequence[str] = (), defines: Mapping[str, int] = MappingProxyType({})
@@ -55,10 +57,10 @@ class Programs(ABC):
         Raises ``OSError``, :class:`~bpf.loader.BpfError` or ``NetlinkError`` with nothing left behind.
         """
         module = self._modules.of(lab)
-        with Instance(module, list(FUNCTIONS.values()), self._maps, self.kind) as programs:
+        with Instance(module, list(self.functions.values()), self._maps, self.kind) as programs:
             for name, fields in {"config": config, **filled}.items():
                 programs.write(name, 0, **fields)
-            with self._on_devices(lab, {role: programs.programs[name] for role, name in FUNCTIONS.items()}):
+            with self._on_devices(lab, {role: programs.programs[name] for role, name in self.functions.items()}):
                 yield programs
 
     @abstractmethod

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from domain.counters import Counters
 from workers.datapaths.base import DatapathError, raised_by
-from workers.lab import dut
+from workers.lab import cpus, dut
 from workers.lab.lab import Lab
 
 
@@ -15,15 +15,29 @@ class ProxyError(DatapathError):
 
 
 class Proxy(Protocol):
-    """A proxy that runs in the DUT."""
+    """A proxy that runs in the DUT. It may also say what it ``dropped``: see :class:`Dropping`."""
 
     def connections_and_bytes(self) -> tuple[int, int]:
         """Connections accepted from clients, and bytes sent to them. Raises :class:`ProxyError`."""
 
 
+@runtime_checkable
+class Dropping(Protocol):
+    """A proxy that drops packets itself, as a relay of datagrams does."""
+
+    def dropped(self) -> int:
+        """Packets dropped since its start. Raises :class:`ProxyError`."""
+
+
 LISTEN_PORT = Lab.origin_port
 """A transparent proxy listens on the origin's port. When a SYN hits a socket in TIME_WAIT, the kernel looks for a
 listener on the SYN's own port."""
+
+
+def threads(lab: Lab) -> int:
+    """The threads of a proxy: those that the condition asks for, else one for each CPU of the DUT."""
+    return lab.spec.proxy_threads or len(cpus.placement().dut)
+
 
 P = TypeVar("P", bound=Proxy)
 
@@ -54,10 +68,11 @@ class Proxied(Generic[P]):
         with raised_by(self.name):
             connections, sent = self.proxy.connections_and_bytes()
             seen = self.crossed()
+            dropped = self.proxy.dropped() if isinstance(self.proxy, Dropping) else 0
         return Counters(
             packets=seen.steered,
             bytes=sent,
             connections=connections if seen.connections is None else min(connections, seen.connections),
             leaked_packets=seen.leaked + self.path.leaked_packets(),
-            dropped_packets=seen.dropped,
+            dropped_packets=seen.dropped + dropped,
         )

@@ -25,6 +25,7 @@ _TPROXY = """\
         type filter hook prerouting priority mangle; policy accept;
         iifname "{client}" {ip} daddr {asked} tcp dport {port} jump from_client
         iifname "{server}" {ip} saddr {origins} tcp sport {port} jump from_origin
+{datagrams}
     }}
     chain from_client {{
         meta l4proto tcp tproxy to :{listen} meta mark set {mark} counter name steered accept
@@ -37,21 +38,33 @@ _TPROXY = """\
 """
 
 
-def tproxy_rules(lab: Lab, asked: str = "", origins: Sequence[str] = ()) -> str:
+# Behind the rules for TCP, so that no segment traverses them.
+_DATAGRAMS = """\
+        iifname "{client}" {ip} daddr {asked} udp dport {port} jump datagrams
+        iifname "{server}" {ip} saddr {origins} udp sport {port} jump from_origin
+    }}
+    chain datagrams {{
+        meta l4proto udp tproxy to :{listen} meta mark set {mark} counter name steered accept
+        counter name past drop"""
+
+
+def tproxy_rules(lab: Lab, asked: str = "", origins: Sequence[str] = (), *, udp: bool = False) -> str:
     """For :func:`workers.lab.nft.table`: ``tproxy`` towards the origin, ``socket transparent`` back.
 
     By default clients connect to the origin's address (``asked``), and answers come from it alone (``origins``).
+    With ``udp`` datagrams are steered, too.
     """
-    return _TPROXY.format(
-        ip=nft.family(lab),
-        client=lab.devices["dut_client"],
-        server=lab.devices["dut_server"],
-        asked=asked or lab.server_address,
-        origins=f"{{ {', '.join(origins)} }}" if origins else lab.server_address,
-        port=lab.origin_port,
-        listen=LISTEN_PORT,
-        mark=dut.MARK,
-    )
+    fields = {
+        "ip": nft.family(lab),
+        "client": lab.devices["dut_client"],
+        "server": lab.devices["dut_server"],
+        "asked": asked or lab.server_address,
+        "origins": f"{{ {', '.join(origins)} }}" if origins else lab.server_address,
+        "port": lab.origin_port,
+        "listen": LISTEN_PORT,
+        "mark": dut.MARK,
+    }
+    return _TPROXY.format(**fields, datagrams=_DATAGRAMS.format(**fields) if udp else "")
 
 
 def tproxy_crossed(lab: Lab) -> SteeringCounters:
@@ -70,13 +83,24 @@ def attach_tproxy(
     running: AbstractContextManager[P],
     asked: str = "",
     origins: Sequence[str] = (),
+    *,
+    udp: bool = False,
 ) -> Proxied[P]:
     """The datapath ``name``: :func:`tproxy_rules` in front of a proxy, which is ``running`` until ``stack`` ends."""
     path = stack.enter_context(dut.closed_path(lab))
     proxy = stack.enter_context(running)
     stack.enter_context(dut.local_delivery(lab))
-    stack.enter_context(nft.table(lab, tproxy_rules(lab, asked, origins)))
+    stack.enter_context(nft.table(lab, tproxy_rules(lab, asked, origins, udp=udp)))
     return Proxied(name, proxy, path, lambda: tproxy_crossed(lab))
+
+
+def assigned(programs: Instance) -> SteeringCounters:
+    """The counters of bpf/include/assign.h.
+
+    Client packets without a listener and origin packets without a socket of a proxy count as dropped.
+    """
+    steered, refused, unclaimed = programs.per_cpu_sums("counts")
+    return SteeringCounters(steered, dropped=refused + unclaimed)
 
 
 def attach_sk_assign(
@@ -87,24 +111,26 @@ def attach_sk_assign(
     crossed: Callable[[Instance], SteeringCounters],
     *,
     early_demux: bool = False,
+    asked: str = "",
 ) -> Proxied[P]:
     """A datapath's programs (with bpf/include/steer.h) in front of a proxy; ``crossed`` reads their counters.
 
-    With ``early_demux`` the kernel looks for a packet's socket before it routes.
+    With ``early_demux`` the kernel looks for a packet's socket before it routes. By default clients connect to the
+    origin's address (``asked``).
     """
     path = stack.enter_context(dut.closed_path(lab))
     proxy = stack.enter_context(running)
     if early_demux:
         stack.enter_context(dut.early_demux(lab))
     stack.enter_context(dut.local_delivery(lab))
-    instance = stack.enter_context(programs.attached(lab, _config(lab)))
+    instance = stack.enter_context(programs.attached(lab, _config(lab, asked or lab.server_address)))
     return Proxied(programs.name, proxy, path, lambda: crossed(instance))
 
 
-def _config(lab: Lab) -> Fields:
+def _config(lab: Lab, asked: str) -> Fields:
     """``struct config`` of bpf/include/steer.h."""
     return {
-        "origin": packed(lab.server_address),
+        "origin": packed(asked),
         "listener": packed(lab.dut_client_address),
         "mark": dut.MARK,
         "port": lab.origin_port.to_bytes(2, "big"),

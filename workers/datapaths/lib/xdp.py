@@ -19,7 +19,9 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import IntEnum
+from functools import partial
 from types import MappingProxyType
+from typing import ClassVar
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
@@ -33,6 +35,9 @@ from workers.lab.lab import DEVICES, Lab
 
 DISABLED_OFFLOADS = frozenset({"tx_checksum", "tso"})
 """Offloads that labs of XDP datapaths cannot have; the first item above says why."""
+
+PASSING_OFFLOADS = frozenset({"tso"})
+"""The same for programs that redirect no frame: what they pass keeps the request to complete its checksum."""
 
 PASS = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 2, 0x95, 0, 0, 0)  # r0 = XDP_PASS; exit
 _IF_NOT_TAKEN = 1  # XDP_FLAGS_UPDATE_IF_NOEXIST, include/uapi/linux/if_link.h
@@ -55,6 +60,8 @@ class XdpPrograms(Programs):
     """XDP programs: without ``mode`` native if the driver supports it. The lab's notes say which mode it is."""
 
     kind = ProgramType.XDP
+    ends: ClassVar[tuple[str, ...]] = ("client", "server")
+    """The devices that programs redirect or return frames to, at the ends of the lab: they must have NAPI."""
 
     def __init__(
         self,
@@ -69,23 +76,25 @@ class XdpPrograms(Programs):
 
     @contextmanager
     def _on_devices(self, lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
-        with on_dut(lab, programs, self._mode) as mode, dut.lab_notes(lab, _NOTES[mode]):
+        with on_dut(lab, programs, self._mode, ends=self.ends) as mode, dut.lab_notes(lab, _NOTES[mode]):
             yield
 
 
 @contextmanager
-def on_dut(lab: Lab, programs: Mapping[str, int], mode: Mode | None = None) -> Iterator[Mode]:
+def on_dut(
+    lab: Lab, programs: Mapping[str, int], mode: Mode | None = None, *, ends: Sequence[str] = ("client", "server")
+) -> Iterator[Mode]:
     """Attach programs (device role → file descriptor) to the DUT's devices; yields the mode that they run in.
 
     Raises ``OSError``, ``BpfError`` or ``NetlinkError`` with nothing left behind.
     """
     found = lab.offloads
-    if wrong := [name for name in sorted(DISABLED_OFFLOADS) if found[name]]:
+    if wrong := [name for name in sorted(DISABLED_OFFLOADS if ends else PASSING_OFFLOADS) if found[name]]:
         raise BpfError(f"XDP loses packets in a lab with {' and '.join(wrong)}")
     with ExitStack() as stack:
         for one in [mode] if mode else [Mode.NATIVE, Mode.GENERIC]:
             try:
-                stack.enter_context(_attached(lab, programs, one))
+                stack.enter_context(_attached(lab, programs, one, ends=ends))
             except NetlinkError as error:
                 if mode or one is Mode.GENERIC or error.code != errno.EOPNOTSUPP:
                     raise
@@ -95,13 +104,13 @@ def on_dut(lab: Lab, programs: Mapping[str, int], mode: Mode | None = None) -> I
 
 
 @contextmanager
-def _attached(lab: Lab, programs: Mapping[str, int], mode: Mode) -> Iterator[None]:
+def _attached(lab: Lab, programs: Mapping[str, int], mode: Mode, *, ends: Sequence[str]) -> Iterator[None]:
     with ExitStack() as stack:
         everywhere = dict(programs)
-        if mode is Mode.NATIVE:
+        if mode is Mode.NATIVE and ends:
             passing = load_program("pass", PASS, ProgramType.XDP)
             stack.callback(os.close, passing)
-            everywhere |= {"client": passing, "server": passing}
+            everywhere |= dict.fromkeys(ends, passing)
         stack.callback(_restore_offloads, lab)
         for role, program in everywhere.items():
             stack.enter_context(_program_on(lab, role, program, mode))
@@ -128,5 +137,5 @@ def _program_on(lab: Lab, role: str, program: int, mode: Mode) -> Iterator[None]
 def _restore_offloads(lab: Lab) -> None:
     """A veth changes its offloads when it or its peer gets or loses a program: set them again."""
     for role, place in DEVICES.items():
-        device = lab.devices[role]
-        netns.call_in(lab.netns_of(place), lambda device=device: offloads.set_offloads(device, lab.wanted_offloads))  # type: ignore[misc]
+        device = lab.spec.wire(lab.devices[role])
+        netns.call_in(lab.netns_of(place), partial(offloads.set_offloads, device, lab.wanted_offloads))

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "datagram.h"
 #include "descriptors.h"
 #include "exit_codes.h"
 #include "privilege.h"
@@ -17,6 +18,7 @@
 #include "worker.h"
 
 #define FDS_PER_CONNECTION 6 // two sockets, and a pipe (two descriptors) per direction while both hold bytes
+#define FDS_PER_FLOW 2
 #define FDS_SPARE 64
 
 static int stop_fd = -1;
@@ -37,7 +39,8 @@ static bool failed(struct args *args, const char *what)
 
 static bool raise_file_limit(struct args *args, const struct relay_options *o)
 {
-	uint64_t needed = (uint64_t)o->connections * FDS_PER_CONNECTION + (uint64_t)o->threads + FDS_SPARE, allowed;
+	uint64_t each = o->udp ? FDS_PER_FLOW : FDS_PER_CONNECTION, allowed;
+	uint64_t needed = (uint64_t)o->connections * each + (uint64_t)o->threads + FDS_SPARE;
 	int error = descriptors_raise(needed, &allowed);
 	if (error == -EMFILE)
 		return args_refuse(args,
@@ -74,22 +77,33 @@ static bool start_listening(struct args *args, struct relay *relay)
 {
 	const struct relay_options *o = &relay->options;
 	int on = 1, family = o->listen.any.sa_family;
-	int fd = relay->listen_fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int type = o->udp ? SOCK_DGRAM : SOCK_STREAM;
+	int fd = relay->listen_fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
 		return failed(args, "--listen");
-	if (o->transparent && setsockopt(fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
-					 family == AF_INET ? IP_TRANSPARENT : IPV6_TRANSPARENT, &on, sizeof on) != 0)
+	if (o->transparent && !datagram_make_transparent(fd, family))
 		return failed(args, "--transparent");
-	if (bind(fd, &o->listen.any, address_size(&o->listen)) != 0 || listen(fd, o->backlog) != 0)
+	if (o->udp) {
+		datagram_merge(fd);
+		if (!datagram_report_destinations(fd, family))
+			return failed(args, "--udp");
+	}
+	if (bind(fd, &o->listen.any, address_size(&o->listen)) != 0 || (!o->udp && listen(fd, o->backlog) != 0))
 		return failed(args, "--listen");
 	return true;
+}
+
+static bool open_pool(struct relay *relay)
+{
+	uint32_t size = relay->options.connections;
+	return relay->options.udp ? flow_table_open(&relay->flows, size) : session_pool_open(&relay->sessions, size);
 }
 
 static bool open_workers(struct args *args, struct relay *relay)
 {
 	int threads = relay->options.threads;
 	relay->workers = calloc((size_t)threads, sizeof *relay->workers);
-	if (!relay->workers || !session_pool_open(&relay->sessions, relay->options.connections))
+	if (!relay->workers || !open_pool(relay))
 		return failed(args, "--connections");
 	for (int i = 0; i < threads; i++)
 		relay->workers[i].epoll_fd = -1; // worker_close() is called even if worker_open() was not
@@ -142,6 +156,7 @@ static void free_all(struct relay *relay)
 	session_pool_close(&relay->sessions);
 	for (int i = 0; relay->workers && i < relay->options.threads; i++)
 		worker_close(&relay->workers[i]);
+	flow_table_close(&relay->flows);
 	free(relay->workers);
 }
 

@@ -36,6 +36,8 @@ bool privileges_drop(const struct relay_options *options)
 		return true; // an ordinary user has no privileges to drop
 	if (options->transparent)
 		needed |= 1ull << CAP_NET_RAW; // IP_TRANSPARENT: bind to the client's address
+	if (options->transparent && options->udp)
+		needed |= 1ull << CAP_NET_BIND_SERVICE; // bind to the port that the client asked for
 	if (options->maps.verdict_fd >= 0)
 		needed |= 1ull << CAP_BPF; // put sockets into the maps
 	// setresuid(2) clears the parent-death signal, so it is read here and set again below.

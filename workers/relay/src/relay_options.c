@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "relay_options.h"
 
+#include "clock.h"
+
 #define THREADS_MAX 256
 #define CONNECTIONS_MAX 1000000
 #define BACKLOG_MAX 65535
+#define DAY_MS 86400000
+#define IDLE_NS (60 * NS_PER_S)
 
 #define FIELD(name) offsetof(struct relay_options, name)
 
@@ -24,10 +28,15 @@ static const struct option_row rows[] = {
 	 .help = "connect to this address"},
 	{"transparent", NULL, OPTION_FLAG, FIELD(transparent),
 	 .help = "accept any destination, and connect to it from the client's address (needs CAP_NET_RAW)"},
+	{"udp", NULL, OPTION_FLAG, FIELD(udp), .help = "relay datagrams instead of connections"},
+	{"idle-ms", "N", OPTION_MS, FIELD(idle_ns), 1, DAY_MS, "60000",
+	 .help = "with --udp: a flow without datagrams ends"},
 	{"stats-page", "FILE", OPTION_TEXT, FIELD(stats_page), .help = "file for the counters (src/stats_page.h)"},
 	{"threads", "N", OPTION_INT, FIELD(threads), 1, THREADS_MAX, "1", .help = "event loops"},
 	{"connections", "N", OPTION_U32, FIELD(connections), 1, CONNECTIONS_MAX, "1000",
-	 .help = "client connections at once; more clients wait in the backlog"},
+	 .help = "client connections at once; more clients wait in the backlog. With --udp: flows; the datagrams of "
+		 "more are "
+		 "dropped"},
 	{"backlog", "N", OPTION_INT, FIELD(backlog), 1, BACKLOG_MAX, "65535",
 	 .help = "length of the listener's backlog"},
 	{"targets-fd", "N", OPTION_INT, FIELD(maps.targets_fd), 0, INT32_MAX,
@@ -49,6 +58,8 @@ static bool check(struct args *args, const struct relay_options *o)
 		return args_refuse(args, "give either --origin or --transparent");
 	if ((o->maps.targets_fd < 0) != (o->maps.verdict_fd < 0))
 		return args_refuse(args, "give --targets-fd and --verdict-fd together");
+	if (o->udp && o->maps.verdict_fd >= 0)
+		return args_refuse(args, "--udp takes no socket maps");
 	return true;
 }
 
@@ -58,6 +69,7 @@ enum options_result relay_options_read(struct args *args, int argc, char **argv,
 	*options = (struct relay_options){.threads = 1,
 					  .connections = 1000,
 					  .backlog = BACKLOG_MAX,
+					  .idle_ns = IDLE_NS,
 					  .maps = {.targets_fd = -1, .verdict_fd = -1}};
 	enum options_result result = options_read(args, &group, 1, argc, argv);
 	return result == OPTIONS_READ && !check(args, options) ? OPTIONS_REFUSED : result;

@@ -9,8 +9,10 @@
 struct relay_options {
 	union address listen, origin;
 	bool transparent; // connect to the address that the client asked for, from the client's address
+	bool udp;	  // relays datagrams
 	int threads, backlog;
-	uint32_t connections;
+	uint32_t connections; // UDP: flows
+	uint64_t idle_ns;     // UDP: a flow without datagrams ends after this time
 	struct socket_maps maps;
 	const char *stats_page;
 };

@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "datagram.h"
+#include "flow.h"
 #include "session.h"
 
 #define EVENTS 128
@@ -73,6 +76,8 @@ bool worker_open(struct worker *w, struct relay *relay, struct counters *counter
 {
 	struct epoll_event stop = {.events = EPOLLIN, .data.ptr = NULL};
 	*w = (struct worker){.relay = relay, .counters = counters, .epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
+	if (relay->options.udp && !(w->buffer = malloc(DATAGRAM_BYTES)))
+		return false;
 	return w->epoll_fd >= 0 && epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, relay->stop_fd, &stop) == 0 &&
 	       start_accepting(w);
 }
@@ -89,6 +94,19 @@ static int wait_for_events(struct worker *w, struct epoll_event *events, uint64_
 	return epoll_pwait2(w->epoll_fd, events, EVENTS, &timeout, NULL);
 }
 
+static void serve(struct worker *w, struct epoll_event *event)
+{
+	bool listener = event->data.ptr == &listener_mark;
+	if (w->relay->options.udp && listener)
+		flows_accept(w);
+	else if (w->relay->options.udp)
+		flow_event(w, event->data.ptr);
+	else if (listener)
+		accept_clients(w);
+	else
+		session_event(event->data.ptr, event->events);
+}
+
 void *worker_run(void *worker)
 {
 	struct worker *w = worker;
@@ -96,13 +114,16 @@ void *worker_run(void *worker)
 	uint64_t due_ns = NEVER;
 	for (;;) {
 		int count = wait_for_events(w, events, due_ns);
+		if (w->relay->options.udp)
+			w->now_ns = now_ns();
 		for (int i = 0; i < count; i++) {
 			if (!events[i].data.ptr)
 				return NULL; // stop_fd
-			if (events[i].data.ptr == &listener_mark)
-				accept_clients(w);
-			else
-				session_event(events[i].data.ptr, events[i].events);
+			serve(w, &events[i]);
+		}
+		if (w->relay->options.udp) {
+			due_ns = flows_expire(w, w->now_ns);
+			continue;
 		}
 		// This order: `draining` may hold sessions that have closed, and must drop them before their reuse.
 		due_ns = w->draining ? session_poll_draining(w, now_ns()) : NEVER;
@@ -114,6 +135,8 @@ void *worker_run(void *worker)
 
 void worker_close(struct worker *w)
 {
+	flows_close(w);
+	free(w->buffer);
 	pipes_free(&w->pipes);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);

@@ -15,21 +15,25 @@
 static void explain_failure(struct worker *w, const struct target *target, enum cause cause, int error)
 {
 	struct rlimit files;
-	char hint[96] = "";
+	char hint[160] = "";
 	if (w->failure[0])
 		return;
 	if (cause == CAUSE_DESCRIPTORS && getrlimit(RLIMIT_NOFILE, &files) == 0)
 		snprintf(hint, sizeof hint, "; the limit of open files is %" PRIu64, (uint64_t)files.rlim_cur);
 	if (cause == CAUSE_PORTS)
 		snprintf(hint, sizeof hint, "; give more source addresses (source=) or --ports");
+	if (cause == CAUSE_TLS)
+		snprintf(hint, sizeof hint, ": %s", w->hint);
 	snprintf(w->failure, sizeof w->failure, "target %s (%s): %s%s", target->label, target->text,
-		 error ? strerror(error) : cause_names[cause], hint);
+		 error && cause != CAUSE_TLS ? strerror(error) : cause_names[cause], hint);
 	if (!w->started)
 		atomic_store(&w->plan->stop, true);
 }
 
 void conn_close(struct conn *c)
 {
+	if (c->tls)
+		tls_end(c->tls);
 	if (c->fd >= 0)
 		close(c->fd); // which removes it from epoll
 	c->fd = -1;
@@ -47,10 +51,12 @@ void conn_retry(struct conn *c, uint64_t at_ns)
 
 void conn_fail(struct worker *w, struct conn *c, enum cause cause, int error, uint64_t now)
 {
-	bool established = c->fd >= 0 && c->state != CONN_CONNECTING, used = c->used;
+	bool connecting = c->state == CONN_CONNECTING || c->state == CONN_HANDSHAKE;
+	bool established = c->fd >= 0 && !connecting, used = c->used;
 	if (!w->started || cause == CAUSE_DESCRIPTORS || cause == CAUSE_PORTS)
 		explain_failure(w, target_of(w, c)->target, cause, error);
-	record_error(w, c, cause);
+	if (!w->protocol->lost || !w->protocol->lost(w, c, cause))
+		record_error(w, c, cause);
 	conn_close(c);
 	if (used && !w->protocol->per_request)
 		conn_open(w, c, now);
@@ -62,6 +68,8 @@ void conn_lost(struct worker *w, struct conn *c, uint64_t now)
 {
 	bool used = c->used;
 	counter_add(&target_of(w, c)->measured.counters.closed_idle, 1);
+	if (w->protocol->lost)
+		w->protocol->lost(w, c, CAUSE_SHORT);
 	conn_close(c);
 	if (used)
 		conn_open(w, c, now);
@@ -104,7 +112,7 @@ void conn_request(struct worker *w, struct conn *c, uint64_t intended_ns, uint64
 	c->sent_ns = now;
 	c->deadline_ns = now + w->plan->timeout_ns;
 	record_sent(w, c, now);
-	if (c->fd < 0)
+	if (c->state == CONN_FREE)
 		conn_open(w, c, now);
 	else
 		w->protocol->request(w, c, now);
@@ -122,7 +130,10 @@ void conn_established(struct worker *w, struct conn *c, uint64_t now)
 		return;
 	}
 	c->deadline_ns = NEVER;
-	conn_ready(w, c);
+	if (w->protocol->established)
+		w->protocol->established(w, c, now);
+	else
+		conn_ready(w, c);
 }
 
 void conn_open(struct worker *w, struct conn *c, uint64_t now)
@@ -140,6 +151,8 @@ void conn_open(struct worker *w, struct conn *c, uint64_t now)
 		return;
 	}
 	c->fd = fd;
+	// The cursor has moved on by one step behind the address that it found free.
+	c->source = (uint8_t)target_source(target->target, target->port_cursor - (uint64_t)w->plan->cpus_count);
 	c->connect_ns = now;
 	c->deadline_ns = now + w->plan->timeout_ns;
 	c->state = CONN_CONNECTING;

@@ -41,11 +41,12 @@ void http_request(struct worker *w, struct conn *c, uint64_t now)
 	tcp_send_request(w, c, now);
 }
 
-static void begin_body(struct conn *c, const struct response_head *head)
+static void begin_body(struct worker *w, struct conn *c, const struct response_head *head)
 {
 	bool bodiless = head->status == 204 || head->status == 304;
 	c->state = CONN_BODY;
-	c->bad_status = head->status != 200;
+	c->bad_status =
+		w->protocol->takes_status ? !w->protocol->takes_status(w, c, head->status) : head->status != 200;
 	c->keep_alive = head->keep_alive;
 	c->chunked = head->chunked && !bodiless;
 	c->until_close = !c->chunked && head->content_length < 0 && !bodiless;
@@ -83,7 +84,7 @@ static size_t take_head(struct worker *w, struct conn *c, const char *data, size
 		return 0;
 	}
 	if (head.status >= 200) // else it is an interim response, and the final one follows
-		begin_body(c, &head);
+		begin_body(w, c, &head);
 	return (size_t)length - before;
 }
 

@@ -6,6 +6,8 @@
 #include "load_options.h"
 #include "state.h"
 
+#define HTTP_ALPN "http/1.1"
+
 // `prepare`: GET /bytes/N, answered by N bytes of the pattern.
 bool http_prepare_download(struct load_options *options, struct args *args);
 // Composes a request's head; `fields` are further header lines, each with its line end.

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "datagram.h"
+
 #define BACKLOG 4096
 
 // Sets the options of a listening socket, binds it and listens.
@@ -19,6 +21,8 @@ static bool prepare_socket(int fd, int type, const union address *address)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
 	if (type == SOCK_STREAM)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // accepted sockets inherit it
+	else
+		datagram_merge(fd);
 	return bind(fd, &address->any, address_size(address)) == 0 && (type != SOCK_STREAM || listen(fd, BACKLOG) == 0);
 }
 

@@ -136,8 +136,9 @@ bool load_options_steps(struct plan *plan, struct args *args, const char *text)
 static const struct option_row rows[] = {
 	CUSTOM("workload", "NAME", NULL, "what the requests and answers are", read_workload),
 	CUSTOM("target", "FIELDS", NULL,
-	       "`label=L,address=A,port=P[,netns=PATH][,rate=R][,source=A1+A2…]`, up to 64 times. Addresses are numeric. "
-	       "Sockets are created inside `netns`; `rate` replaces that of --open", target_read),
+	       "`label=L,address=A,port=P[,netns=PATH][,rate=R][,source=A1+A2…][,tls=PATH]`, up to 64 times. Addresses are "
+	       "numeric. Sockets are created inside `netns`; `rate` replaces that of --open. With `tls` its connections have TLS "
+	       "1.3, and the certificate must be of an authority in the file PATH (`unverified`: any will do)", target_read),
 	{"closed", NULL, OPTION_FLAG, FIELD(closed), 0, 0, NULL,
 	 "closed loop: each connection sends its next request when the last one is answered", NULL},
 	CUSTOM("open", "RATE", NULL, "open loop: requests per second of each target while its slices run", read_open),
@@ -156,6 +157,11 @@ static const struct option_row rows[] = {
 	 "labels of the slices' targets, repeated as needed", NULL},
 	{"timeline-us", "N", OPTION_US, PLAN(step_ns), 1, MINUTE_US, "none",
 	 "adds a `timeline` with steps of this length to each measured slice of the last line", NULL},
+	{"received-ms", "N", OPTION_MS, PLAN(received_step_ns), 1, DAY_MS, "none",
+	 "adds `received` to each measured slice of the last line: the bytes of each source address, by steps of this length",
+	 NULL},
+	{"failed-ms", "N", OPTION_MS, PLAN(failed_step_ns), 1, DAY_MS, "none",
+	 "adds `failed` to each measured slice of the last line: lost requests and errors, by steps of this length", NULL},
 	{"warm-up-ms", "N", OPTION_MS, PLAN(warm_up_ns), 0, DAY_MS, "0",
 	 "length of a slice on each target before the others; it counts in no result", NULL},
 	{"drain-ms", "N", OPTION_MS, PLAN(drain_ns), 0, DAY_MS, "100",
@@ -177,6 +183,8 @@ static const struct option_row rows[] = {
 	 "asks for SCHED_RR, with which threads run before all ordinary ones; for open loops, which sleep", NULL},
 	{"spin-us", "N", OPTION_US, PLAN(spin_ns), 0, MINUTE_US, "0",
 	 "polls instead of sleeping this long before a send is due: less schedule_lag for more CPU", NULL},
+	{"resume-percent", "N", OPTION_U32, PLAN(resume_percent), 0, 100, "0",
+	 "how many of the connections with TLS resume a session, as soon as there is one", NULL},
 	CUSTOM("client", "I/N", "1/1", "this is the I-th of N generators, at most 8, that act as one", read_client),
 	{"rendezvous", "FD", OPTION_INT, PLAN(rendezvous_fd), 3, 1 << 20, "none",
 	 "descriptor of an empty file that the N generators share", NULL},

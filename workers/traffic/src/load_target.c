@@ -37,6 +37,11 @@ static bool read_target_field(struct args *args, struct target *target, char *it
 		if (strlen(value) >= sizeof target->netns)
 			return args_refuse(args, "--target: the netns path is too long");
 		strcpy(target->netns, value);
+	} else if (!strcmp(item, "tls")) {
+		if (!value[0] || strlen(value) >= sizeof target->authority)
+			return args_refuse(args, "--target: the path after tls= is %s",
+					   value[0] ? "too long" : "empty");
+		strcpy(target->authority, value);
 	} else if (!strcmp(item, "address")) {
 		*address = value;
 	} else if (!strcmp(item, "port")) {
@@ -46,7 +51,7 @@ static bool read_target_field(struct args *args, struct target *target, char *it
 	} else if (!strcmp(item, "source")) {
 		return read_sources(args, target, value);
 	} else {
-		return args_refuse(args, "--target: '%.40s' is none of label, netns, address, port, rate, source",
+		return args_refuse(args, "--target: '%.40s' is none of label, netns, address, port, rate, source, tls",
 				   item);
 	}
 	return true;

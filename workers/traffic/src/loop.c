@@ -104,6 +104,13 @@ static struct timespec time_to_sleep(const struct worker *w, uint64_t now, uint6
 	return timespec_of(pause > w->plan->spin_ns ? pause - w->plan->spin_ns : 0);
 }
 
+// Multiplexed protocols: what was asked and acknowledged meanwhile leaves in as few records as possible.
+static inline void flush(struct worker *w)
+{
+	if (w->unsent)
+		w->protocol->flush(w);
+}
+
 static void handle_event(struct worker *w, const struct epoll_event *event)
 {
 	struct conn *c = conn_of_token(w, event->data.u64);
@@ -121,10 +128,13 @@ void loop_pump(struct worker *w, uint64_t until_ns)
 	w->last_ns = now_ns();
 	if (w->last_ns >= w->next_due_ns)
 		loop_dispatch(w, w->last_ns);
+	flush(w);
 	struct timespec timeout = time_to_sleep(w, w->last_ns, until_ns);
 	int count = epoll_pwait2(w->epoll_fd, events, EVENTS, &timeout, NULL);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
 		handle_event(w, &events[i]);
+		flush(w);
+	}
 	if (count <= 0)
 		w->last_ns = now_ns();
 	if (w->last_ns >= w->next_sweep_ns)
@@ -135,8 +145,8 @@ void loop_pump(struct worker *w, uint64_t until_ns)
 void loop_open_all(struct worker *w)
 {
 	uint32_t at = 0;
-	while (!worker_stopped(w) && (at < w->conns_count || w->opening)) {
-		while (at < w->conns_count && w->opening < OPENING_MAX && !worker_stopped(w)) {
+	while (!worker_stopped(w) && (at < w->sockets_count || w->opening)) {
+		while (at < w->sockets_count && w->opening < OPENING_MAX && !worker_stopped(w)) {
 			w->opening++;
 			w->conns[at].opening = true;
 			conn_open(w, &w->conns[at++], now_ns());

@@ -7,10 +7,11 @@
 #define HOUR_MS 3600000
 #define SECOND_US 1000000
 
-static bool add_address(struct args *args, const char *name, const char *text, union address *addresses, int *count)
+static bool add_address(struct args *args, const char *name, const char *text, union address *addresses, int *count,
+			int most)
 {
-	if (*count == ADDRESSES_MAX)
-		return args_refuse(args, "--%s: at most %d", name, ADDRESSES_MAX);
+	if (*count == most)
+		return args_refuse(args, "--%s: at most %d", name, most);
 	return address_parse(text, 0, &addresses[(*count)++]) ||
 	       args_refuse(args, "--%s: '%.60s' is not an IPv4 or IPv6 address", name, text);
 }
@@ -18,13 +19,13 @@ static bool add_address(struct args *args, const char *name, const char *text, u
 static bool read_address(struct args *args, const struct option_row *row, const char *text, void *values)
 {
 	struct origin_plan *plan = values;
-	return add_address(args, row->name, text, plan->addresses, &plan->addresses_count);
+	return add_address(args, row->name, text, plan->addresses, &plan->addresses_count, ADDRESSES_MAX);
 }
 
 static bool read_client(struct args *args, const struct option_row *row, const char *text, void *values)
 {
 	struct origin_plan *plan = values;
-	return add_address(args, row->name, text, plan->clients, &plan->clients_count);
+	return add_address(args, row->name, text, plan->clients, &plan->clients_count, CLIENTS_MAX);
 }
 
 static bool read_cpus(struct args *args, const struct option_row *row, const char *text, void *values)
@@ -46,7 +47,7 @@ static const struct option_row rows[] = {
 	CUSTOM("cpus", "LIST", "one thread, not pinned", "CPUs, as in 0,1; one thread is pinned to each", read_cpus),
 	{"netns", "PATH", OPTION_TEXT, FIELD(netns), 0, 0, NULL, "network namespace of all sockets", NULL},
 	CUSTOM("expect-client", "ADDRESS", "everyone",
-	       "a client to serve, up to 8 times; connections of others are closed, datagrams ignored, both counted",
+	       "a client to serve, up to 128 times; connections of others are closed, datagrams ignored, both counted",
 	       read_client),
 	{"service-us", "N", OPTION_US, FIELD(service_ns), 1, SECOND_US, NULL,
 	 "how long each HTTP request occupies its thread: an origin of known capacity", NULL},

@@ -10,10 +10,12 @@
 #include "address.h"
 #include "body.h"
 #include "hist.h"
+#include "llm_model.h"
 #include "parser.h"
 #include "service.h"
 
 #define ADDRESSES_MAX 8
+#define CLIENTS_MAX 128
 #define ORIGIN_CPUS_MAX 64
 #define SCRATCH_BYTES (256u * 1024)
 #define OUT_BYTES 512u
@@ -31,7 +33,7 @@ struct origin_plan {
 	uint64_t delay_ns;		   // each HTTP request is answered so long after it was read
 	uint64_t stall_ns, stall_every_ns; // frozen while monotonic time % stall_every < stall
 	int clients_count;
-	union address clients[ADDRESSES_MAX]; // only these are served; none: everyone is
+	union address clients[CLIENTS_MAX]; // only these are served; none: everyone is
 };
 
 struct peer {
@@ -39,9 +41,11 @@ struct peer {
 	const struct service *service;
 	bool listening; // accepts connections or receives datagrams
 	bool responding, uploading, streaming, chunked, echo, keep_alive, discarding;
-	uint32_t interest; // the events that epoll reports
+	bool llm;			 // llm_origin.c
+	void (*respond)(struct peer *p); // sets the response when the timer expires; NULL: it is set
+	uint32_t interest;		 // the events that epoll reports
 	union address address;
-	uint64_t accepted; // by a listener
+	uint64_t accepted; // by a listener; of datagrams: senders
 	// HTTP: the request
 	char in[HEAD_MAX];
 	size_t in_used;
@@ -54,6 +58,12 @@ struct peer {
 	struct body body;
 	uint64_t body_done;
 	uint64_t token, tokens, token_bytes, token_done, cadence_ns;
+	uint64_t plan_ns; // when the next token is planned
+	struct llm_model llm_model;
+	struct completion completion;
+	uint32_t llm_asked; // the model that the request's head names
+	uint32_t upstream;  // the place of the address that the client connected to, in the list of addresses
+	uint8_t *senders;   // UDP: a bitmap of the ports that have sent, for each expected client
 	// TCP echo: what the socket has not taken yet
 	char *pending;
 	size_t pending_size, pending_done;
@@ -69,8 +79,12 @@ struct peer {
 	X(datagrams)                                                                                                   \
 	X(bad_requests)                                                                                                \
 	X(wrong_clients) /* connections and datagrams of clients that are not expected */                              \
+	X(checks)	 /* connections to the port for health checks */                                               \
 	X(bytes_received)                                                                                              \
 	X(bytes_sent)
+
+// Requests by name: the model that their head names, or that they failed as the model of completions says.
+enum { NAMED_FAILED = LLM_MODELS, NAMED };
 
 struct served {
 #define SERVED_FIELD(name) uint64_t name;
@@ -91,6 +105,7 @@ struct server {
 	uint8_t *scratch;	    // SCRATCH_BYTES
 	uint64_t occupied_until_ns; // with --service-us
 	struct served served;
+	uint64_t named[NAMED];
 };
 
 #endif

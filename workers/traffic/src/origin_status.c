@@ -16,6 +16,20 @@ void origin_status_of(const struct server *all, int count)
 	servers_count = count;
 }
 
+static void print_named(void)
+{
+	printf("\"named\":{");
+	for (int name = 0; name < NAMED; name++) {
+		uint64_t sum = 0;
+		for (int i = 0; i < servers_count; i++)
+			sum += counter_read(&servers[i].named[name]);
+		if (name < LLM_MODELS)
+			printf("\"model %s\":%" PRIu64 ",", llm_model_names[name], sum);
+		else
+			printf("\"failed\":%" PRIu64 "},", sum);
+	}
+}
+
 static void print_served(void)
 {
 	struct served sum = {0};
@@ -27,6 +41,7 @@ static void print_served(void)
 #define PRINT_COUNTER(name) json_whole(#name, sum.name);
 	SERVED_COUNTERS(PRINT_COUNTER)
 #undef PRINT_COUNTER
+	print_named();
 	printf("\"last_wrong_client\":");
 	json_text(peer_last_wrong_client());
 	printf("}\n");

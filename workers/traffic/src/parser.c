@@ -208,6 +208,8 @@ ssize_t request_parse(const char *data, size_t size, struct request_head *head)
 	head->chunked = framing.chunked;
 	head->keep_alive = !framing.close && (second[8] == '1' || framing.keep_alive);
 	head->expects_continue = framing.expects_continue;
+	head->fields = end + 1;
+	head->fields_size = (size_t)length - (size_t)(head->fields - data);
 	return length;
 }
 

@@ -27,6 +27,8 @@ struct request_head {
 	bool chunked;
 	bool keep_alive;
 	bool expects_continue;
+	const char *fields; // with the empty line that ends them; points into the caller's bytes
+	size_t fields_size;
 };
 
 // Return the head's length with its empty line; 0: more bytes are needed; -1: malformed; HEAD_TOO_LONG.

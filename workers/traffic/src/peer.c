@@ -93,6 +93,7 @@ static bool add_peer(struct server *s, struct peer *listener, int fd, const unio
 	p->fd = fd;
 	p->service = listener->service;
 	p->address = *address;
+	p->upstream = (uint32_t)((listener - s->listeners) % s->plan->addresses_count);
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = p};
 	if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
 		p->next = s->spare;

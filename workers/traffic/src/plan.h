@@ -20,7 +20,9 @@
 #define RATE_MIN 1e-3 // requests per second
 #define RATE_MAX 1e7
 #define SLICES_MAX 20000u
-#define STEPS_MAX 1000000u // of all slices' timelines together
+#define STEPS_MAX 1000000u    // of all slices' timelines together
+#define RECEIVED_MAX 4000000u // of the steps of all slices and source addresses
+#define FAILED_MAX 1000000u   // of the steps of all slices with errors
 
 // A stretch of traffic on one target. Its start is set when the slice before it has drained.
 struct slice {
@@ -48,7 +50,10 @@ struct plan {
 	int rendezvous_fd;
 	struct rendezvous *rendezvous; // NULL: there is one client
 	uint64_t duration_ns, slice_ns, warm_up_ns, drain_ns, settle_ns, timeout_ns, spin_ns;
-	uint64_t step_ns; // of the slices' timelines; 0: none
+	uint64_t step_ns;	   // of the slices' timelines; 0: none
+	uint64_t received_step_ns; // of what each source address received; 0: none
+	uint64_t failed_step_ns;   // of the errors by time; 0: none
+	uint32_t resume_percent;   // of the connections with TLS that are to resume a session
 	int order_count;
 	int order[SLICES_MAX];
 	uint32_t slices_count;
@@ -69,6 +74,26 @@ static inline uint64_t plan_steps_in(const struct plan *plan, uint64_t length_ns
 static inline uint32_t plan_steps(const struct plan *plan, const struct slice *slice)
 {
 	return slice->warm_up ? 0 : (uint32_t)plan_steps_in(plan, slice->length_ns);
+}
+
+// The number of steps in which a slice counts what each source address received; a warm-up has none.
+static inline uint64_t plan_received_steps(const struct plan *plan, const struct slice *slice)
+{
+	uint64_t step_ns = plan->received_step_ns;
+	return slice->warm_up || !step_ns ? 0 : (slice->length_ns + step_ns - 1) / step_ns;
+}
+// The size of a slice's counts: steps of each source address of its target.
+static inline uint64_t plan_received_counts(const struct plan *plan, const struct slice *slice)
+{
+	return plan_received_steps(plan, slice) * (uint64_t)target_sources(&plan->targets[slice->target]);
+}
+
+// The number of steps in which a slice counts errors: those of its length, and one for what is later. A warm-up has
+// none.
+static inline uint64_t plan_failed_steps(const struct plan *plan, const struct slice *slice)
+{
+	uint64_t step_ns = plan->failed_step_ns;
+	return slice->warm_up || !step_ns ? 0 : (slice->length_ns + step_ns - 1) / step_ns + 1;
 }
 
 // The number of threads of all clients.

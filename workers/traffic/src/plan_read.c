@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "load_options.h"
 #include "plan_slices.h"
+#include "tls.h"
 
 static bool check_load(struct load_options *options, struct args *args)
 {
@@ -80,6 +81,25 @@ static bool resolve_bodies(struct load_options *options, struct args *args)
 	return plan->expected.data || args_refuse(args, "--check: %.200s: %s", check + 5, strerror(errno));
 }
 
+// Refuses what no thread could use: a file that cannot be read, or has no certificate.
+static bool check_authorities(const struct plan *plan, struct args *args)
+{
+	for (int i = 0; i < plan->targets_count; i++) {
+		const struct target *target = &plan->targets[i];
+		char why[128];
+		if (!target->authority[0])
+			continue;
+		if (plan->protocol->socket_type != SOCK_STREAM)
+			return args_refuse(args, "target %s: tls= needs a workload over TCP", target->label);
+		struct tls_context *context =
+			tls_context_new(target->authority, &target->address, plan->protocol->alpn, 0, why, sizeof why);
+		if (!context)
+			return args_refuse(args, "target %s: tls=%s: %s", target->label, target->authority, why);
+		tls_context_free(context);
+	}
+	return true;
+}
+
 static void resolve_profiles(struct plan *plan)
 {
 	for (int i = 0; i < plan->targets_count; i++) {
@@ -125,7 +145,7 @@ struct plan *plan_read(int argc, char **argv, struct args *args, enum options_re
 		args_refuse(args, "give at least one --target");
 	else if (check_load(&options, args) && resolve_load(&options, args) && resolve_threads(plan, args) &&
 		 resolve_bodies(&options, args) && plan_order(plan, args, options.order) && plan_slices(plan, args) &&
-		 open_namespaces(plan, args))
+		 open_namespaces(plan, args) && check_authorities(plan, args))
 		resolve_profiles(plan);
 	if (args->failure[0])
 		*result = OPTIONS_REFUSED;

@@ -33,7 +33,7 @@ bool plan_order(struct plan *plan, struct args *args, const char *text)
 bool plan_slices(struct plan *plan, struct args *args)
 {
 	uint64_t measured = (plan->duration_ns + plan->slice_ns - 1) / plan->slice_ns, active[TARGETS_MAX] = {0};
-	uint64_t warm_ups = plan->warm_up_ns ? (uint64_t)plan->targets_count : 0;
+	uint64_t warm_ups = plan->warm_up_ns ? (uint64_t)plan->targets_count : 0, received = 0, failed = 0;
 	if (measured + warm_ups > SLICES_MAX)
 		return args_refuse(args, "--slice-ms: more than %u slices", SLICES_MAX);
 	if (measured * plan_steps_in(plan, plan->slice_ns) > STEPS_MAX)
@@ -54,6 +54,12 @@ bool plan_slices(struct plan *plan, struct args *args)
 		// The profile spans the longest active time of all targets. The others get its beginning.
 		if (active[slice->target] > plan->profile.duration_ns)
 			plan->profile.duration_ns = active[slice->target];
+		received += plan_received_counts(plan, slice);
+		failed += plan_failed_steps(plan, slice);
 	}
+	if (received > RECEIVED_MAX)
+		return args_refuse(args, "--received-ms: more than %u counts in all slices", RECEIVED_MAX);
+	if (failed > FAILED_MAX)
+		return args_refuse(args, "--failed-ms: more than %u steps in all slices", FAILED_MAX);
 	return true;
 }

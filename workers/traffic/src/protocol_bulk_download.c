@@ -8,6 +8,7 @@ static const struct protocol bulk_download = {
 	.name = "bulk_download",
 	.body_bytes = 1 << 20,
 	.socket_type = SOCK_STREAM,
+	.alpn = HTTP_ALPN,
 	.events = TCP_EVENTS,
 	.prepare = http_prepare_download,
 	.compose = http_compose_get,

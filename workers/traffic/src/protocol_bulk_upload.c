@@ -34,6 +34,7 @@ static const struct protocol bulk_upload = {
 	.name = "bulk_upload",
 	.body_bytes = 1 << 20,
 	.socket_type = SOCK_STREAM,
+	.alpn = HTTP_ALPN,
 	.events = TCP_EVENTS,
 	.prepare = prepare,
 	.compose = compose,

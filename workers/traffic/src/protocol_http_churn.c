@@ -25,6 +25,7 @@ static const struct protocol http_churn = {
 	.name = "http_churn",
 	.body_bytes = 128,
 	.socket_type = SOCK_STREAM,
+	.alpn = HTTP_ALPN,
 	.events = TCP_EVENTS,
 	.per_request = true,
 	.prepare = http_prepare_download,

@@ -8,6 +8,7 @@ static const struct protocol http_keepalive = {
 	.name = "http_keepalive",
 	.body_bytes = 128,
 	.socket_type = SOCK_STREAM,
+	.alpn = HTTP_ALPN,
 	.events = TCP_EVENTS,
 	.prepare = http_prepare_download,
 	.compose = http_compose_get,

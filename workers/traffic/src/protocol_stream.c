@@ -63,6 +63,7 @@ static void body_grew(struct worker *w, struct conn *c, uint64_t before, uint64_
 static const struct protocol stream_protocol = {
 	.name = "stream",
 	.socket_type = SOCK_STREAM,
+	.alpn = HTTP_ALPN,
 	.events = TCP_EVENTS,
 	.options = stream_rows,
 	.options_count = sizeof stream_rows / sizeof *stream_rows,

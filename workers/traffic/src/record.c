@@ -64,9 +64,31 @@ static void record_failed(struct worker *w, const struct conn *c)
 			service_ns > at_least ? service_ns : at_least);
 }
 
+// The step of a time in a slice; what is later than its end is in the last one.
+static struct failed_step *failed_at(struct worker *w, uint32_t index, uint64_t at_ns)
+{
+	const struct slice *slice = &w->plan->slices[index];
+	uint64_t start = atomic_load_explicit(&slice->start_ns, memory_order_relaxed);
+	uint64_t step = at_ns > start ? (at_ns - start) / w->plan->failed_step_ns : 0;
+	uint64_t last = plan_failed_steps(w->plan, slice) - 1;
+	return &w->slices[index].failed[step < last ? step : last];
+}
+
+// An error without a request is one of the slice that runs.
+static void record_failed_step(struct worker *w, const struct conn *c)
+{
+	uint32_t index = c->active ? c->slice : w->slice;
+	if (!w->slices[index].failed || !w->started)
+		return;
+	failed_at(w, index, w->last_ns)->errors++;
+	if (c->active)
+		failed_at(w, index, c->intended_ns)->lost++;
+}
+
 void record_error(struct worker *w, struct conn *c, enum cause cause)
 {
 	counter_add(&stats_of_conn(w, c)->counters.errors[cause], 1);
+	record_failed_step(w, c);
 	if (c->active) {
 		counter_add(&w->slices[c->slice].counters.errors, 1);
 		if (!w->slices[c->slice].drained)
@@ -162,6 +184,18 @@ void record_bytes_received(struct worker *w, uint32_t slice, uint64_t bytes)
 {
 	counter_add(&stats_of_slice(w, slice)->counters.bytes_received, bytes);
 	counter_add(&w->slices[slice].counters.bytes_received, bytes);
+}
+
+void record_source_bytes(struct worker *w, const struct conn *c, uint64_t bytes, uint64_t now)
+{
+	uint64_t *received = w->slices[c->slice].received;
+	if (!received)
+		return;
+	const struct slice *slice = &w->plan->slices[c->slice];
+	uint64_t start = atomic_load_explicit(&slice->start_ns, memory_order_relaxed);
+	uint64_t step = now > start ? (now - start) / w->plan->received_step_ns : 0;
+	if (now < start + slice->length_ns)
+		received[c->source * plan_received_steps(w->plan, slice) + step] += bytes;
 }
 
 void record_timing(struct worker *w, const struct conn *c, enum timing timing, uint64_t value_ns)

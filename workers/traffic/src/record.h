@@ -17,6 +17,8 @@ void record_slice_error(struct worker *w, uint32_t slice, enum cause cause);
 void record_answer(struct worker *w, uint32_t slice, uint64_t intended_ns, uint64_t sent_ns, uint64_t now);
 void record_bytes_sent(struct worker *w, uint32_t slice, uint64_t bytes);
 void record_bytes_received(struct worker *w, uint32_t slice, uint64_t bytes);
+// The same bytes, for the connection's source address; what comes while a slice drains is in no step.
+void record_source_bytes(struct worker *w, const struct conn *c, uint64_t bytes, uint64_t now);
 // A time of the connection's request.
 void record_timing(struct worker *w, const struct conn *c, enum timing timing, uint64_t value_ns);
 

@@ -57,6 +57,42 @@ static struct slices_sum sum_of_slices(const struct report *report, int target, 
 	return sum;
 }
 
+// How the connections of all threads to a target were negotiated.
+static void print_tls(const struct report *report, int target)
+{
+	struct tls_context sum = {0};
+	const char *comma = "";
+	for (int i = 0; i < report->plan->cpus_count; i++) {
+		const struct tls_context *part = report->workers[i].targets[target].tls;
+		if (!part)
+			return;
+		tls_add(&sum, part);
+	}
+	printf("\"tls\":{");
+	json_whole("verified", sum.verified);
+	printf("\"handshakes\":{");
+	for (int i = 0; i < TLS_KINDS && sum.kinds[i].count; i++, comma = ",") {
+		fputs(comma, stdout);
+		json_text(sum.kinds[i].words);
+		printf(":%" PRIu64, sum.kinds[i].count);
+	}
+	printf("}},");
+}
+
+// Of the warm-up too: they are compared with what others count of all traffic.
+static void print_named(const struct report *report, int target)
+{
+	const struct protocol *protocol = report->plan->protocol;
+	printf("\"named\":{");
+	for (size_t name = 0; name < protocol->names_count; name++) {
+		uint64_t sum = 0;
+		for (int i = 0; i < report->plan->cpus_count; i++)
+			sum += counter_read(&report->workers[i].targets[target].named[name]);
+		printf("%s\"%s\":%" PRIu64, name ? "," : "", protocol->names[name], sum);
+	}
+	printf("},");
+}
+
 static void print_target(const struct report *report, int target, uint64_t end_ns)
 {
 	const struct plan *plan = report->plan;
@@ -78,9 +114,11 @@ static void print_target(const struct report *report, int target, uint64_t end_n
 #define PRINT_COUNTER(name) json_whole(#name, sum.counters.name);
 	TARGET_COUNTERS(PRINT_COUNTER)
 #undef PRINT_COUNTER
+	print_named(report, target);
 	printf("\"errors\":");
 	json_errors(sum.counters.errors, NULL);
 	putchar(',');
+	print_tls(report, target);
 	print_histograms(&sum);
 	putchar('}');
 	stats_free(&sum);

@@ -118,6 +118,59 @@ static void print_slow(const struct report *report, uint32_t index)
 	putchar('"');
 }
 
+static uint64_t received_in(const struct report *report, uint32_t slice, uint64_t at)
+{
+	uint64_t sum = 0;
+	for (int i = 0; i < report->plan->cpus_count; i++)
+		sum += report->workers[i].slices[slice].received[at];
+	return sum;
+}
+
+// One array per source address, in the order of the command line, with the bytes of each step.
+static void print_received(const struct report *report, uint32_t index)
+{
+	const struct plan *plan = report->plan;
+	const struct slice *slice = &plan->slices[index];
+	uint64_t steps = plan_received_steps(plan, slice), counts = plan_received_counts(plan, slice);
+	if (!counts)
+		return;
+	printf(",\"received\":{\"step_ns\":%" PRIu64 ",\"bytes\":[", plan->received_step_ns);
+	for (uint64_t at = 0; at < counts; at++)
+		printf("%s%" PRIu64 "%s",
+		       at % steps ? ","
+		       : at	  ? ",["
+				  : "[",
+		       received_in(report, index, at), at % steps == steps - 1 ? "]" : "");
+	printf("]}");
+}
+
+static struct failed_step failed_in(const struct report *report, uint32_t slice, uint64_t step)
+{
+	struct failed_step sum = {0};
+	for (int i = 0; i < report->plan->cpus_count; i++) {
+		const struct failed_step *part = &report->workers[i].slices[slice].failed[step];
+		sum.lost += part->lost;
+		sum.errors += part->errors;
+	}
+	return sum;
+}
+
+// Two arrays with one number per step; the last step has what is later than the end of the slice.
+static void print_failed(const struct report *report, uint32_t index)
+{
+	const struct plan *plan = report->plan;
+	uint64_t steps = plan_failed_steps(plan, &plan->slices[index]);
+	if (!steps)
+		return;
+	printf(",\"failed\":{\"step_ns\":%" PRIu64 ",\"lost\":[", plan->failed_step_ns);
+	for (uint64_t step = 0; step < steps; step++)
+		printf("%s%" PRIu64, step ? "," : "", failed_in(report, index, step).lost);
+	printf("],\"errors\":[");
+	for (uint64_t step = 0; step < steps; step++)
+		printf("%s%" PRIu64, step ? "," : "", failed_in(report, index, step).errors);
+	printf("]}");
+}
+
 void report_all_slices(const struct report *report)
 {
 	const struct plan *plan = report->plan;
@@ -130,6 +183,8 @@ void report_all_slices(const struct report *report)
 		print_slice(report, i, &timing);
 		print_timeline(report, i);
 		print_slow(report, i);
+		print_received(report, i);
+		print_failed(report, i);
 		putchar('}');
 		comma = ",";
 	}

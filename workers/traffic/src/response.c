@@ -46,16 +46,28 @@ void response_refuse(struct server *s, struct peer *p, const char *status)
 	response_set_text(p, status, "{}\n");
 }
 
-bool response_set_stream(struct server *s, struct peer *p, uint64_t cadence_ns)
+void response_set_delayed(struct peer *p, void (*respond)(struct peer *p))
+{
+	begin(p, 0);
+	p->streaming = true;
+	p->respond = respond;
+}
+
+void response_set_stream_head(struct peer *p)
 {
 	begin(p, snprintf(p->out, sizeof p->out,
 			  "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
 			  "Transfer-Encoding: chunked\r\n%s\r\n",
 			  p->keep_alive ? "" : "Connection: close\r\n"));
 	p->streaming = true;
+}
+
+bool response_set_stream(struct server *s, struct peer *p, uint64_t cadence_ns)
+{
+	response_set_stream_head(p);
 	p->token = p->token_done = 0;
 	p->cadence_ns = cadence_ns;
-	p->due_ns = now_ns() + p->cadence_ns;
+	p->due_ns = p->plan_ns = now_ns() + p->cadence_ns;
 	return timer_add(s, p);
 }
 
@@ -112,17 +124,34 @@ static bool send_token(struct server *s, struct peer *p)
 	return true;
 }
 
+// From the token that was sent last to the next one.
+static uint64_t gap_ns(const struct peer *p)
+{
+	return p->llm ? llm_gap_ns(&p->llm_model, &p->completion, p->token) : p->cadence_ns;
+}
+
 bool response_send_tokens(struct server *s, struct peer *p, uint64_t now)
 {
 	if (p->interest & EPOLLOUT)
 		return false; // the socket is full
-	while (p->token < p->tokens && p->due_ns <= now) {
+	if (p->respond) {
+		p->respond(p);
+		p->respond = NULL;
+		if (!p->streaming)
+			timer_remove(s, p);
+		if (!response_send(s, p) || !p->streaming)
+			return p->fd >= 0 && !(p->interest & EPOLLOUT);
+	}
+	while (p->token < p->tokens && p->plan_ns <= now) {
 		if (!send_token(s, p))
 			return false;
-		p->due_ns += p->cadence_ns; // relative to the plan, not to now: a late token delays no other
+		p->plan_ns += gap_ns(p); // relative to the plan, not to now: a late token delays no other
 	}
 	timer_remove(s, p);
 	if (p->token < p->tokens) {
+		if (p->llm) // a stall delays all that follows
+			p->plan_ns = llm_after_stall(&p->llm_model, p->upstream, p->plan_ns);
+		p->due_ns = p->plan_ns;
 		if (!timer_add(s, p))
 			peer_close(s, p);
 		return false;

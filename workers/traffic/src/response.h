@@ -13,6 +13,10 @@ void response_set_text(struct peer *p, const char *status, const char *text);
 void response_refuse(struct server *s, struct peer *p, const char *status);
 // Sets the response of a stream: its head now, tokens by the timer. False: no memory.
 bool response_set_stream(struct server *s, struct peer *p, uint64_t cadence_ns);
+// The response follows when the timer expires: `respond` sets it then.
+void response_set_delayed(struct peer *p, void (*respond)(struct peer *p));
+// Sets the head of a stream.
+void response_set_stream_head(struct peer *p);
 // Sends what is set. True: the whole of it was sent. Else the socket is full, or the peer was closed.
 bool response_send(struct server *s, struct peer *p);
 // Sends the tokens that are due. True: the stream has ended and its end is sent.

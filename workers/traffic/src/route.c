@@ -1,35 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "route.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
+#include "llm_origin.h"
 #include "peer.h"
+#include "query.h"
 #include "response.h"
 
 #define BYTES_MAX (1ull << 40)
-
-// Parses a number of the query; `usual` is its value if it is missing. False: it is no number, or out of range.
-static bool query_number(const char *query, const char *name, uint64_t usual, uint64_t low, uint64_t high,
-			 uint64_t *value)
-{
-	size_t name_size = strlen(name);
-	*value = usual;
-	for (const char *at = query; at && *at; at = strchr(at, '&') ? strchr(at, '&') + 1 : NULL) {
-		if (strncmp(at, name, name_size) != 0 || at[name_size] != '=')
-			continue;
-		char *end;
-		const char *digits = at + name_size + 1;
-		errno = 0;
-		*value = strtoull(digits, &end, 10);
-		return *digits >= '0' && *digits <= '9' && (!*end || *end == '&') && !errno && *value >= low &&
-		       *value <= high;
-	}
-	return true;
-}
 
 static void route_stream(struct server *s, struct peer *p, const char *query)
 {
@@ -72,7 +54,7 @@ void route(struct server *s, struct peer *p, const struct request_head *head)
 	char *query = strchr(target, '?');
 	if (query)
 		*query++ = '\0';
-	p->echo = false;
+	p->echo = p->llm = false;
 	if (!get && !post)
 		response_refuse(s, p, "405 Method Not Allowed");
 	else if (!strncmp(target, "/bytes/", 7))
@@ -81,6 +63,8 @@ void route(struct server *s, struct peer *p, const struct request_head *head)
 		p->echo = true; // answered once the body is complete
 	else if (!strcmp(target, "/stream") && get)
 		route_stream(s, p, query);
+	else if (!strcmp(target, LLM_PATH) && post)
+		llm_route(s, p, query, head);
 	else if (!strcmp(target, "/whoami"))
 		route_whoami(p);
 	else

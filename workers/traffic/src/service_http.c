@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// http: /bytes/N, /echo, /stream and /whoami over HTTP/1.1, with keep-alive and pipelining.
+// http: /bytes/N, /echo, /stream, /v1/chat/completions and /whoami over HTTP/1.1, with keep-alive and pipelining.
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -86,7 +86,7 @@ static size_t begin_request(struct server *s, struct peer *p, const uint8_t *dat
 		p->uploading = false;
 	if (p->uploading && head.expects_continue)
 		(void)!send(p->fd, interim, sizeof interim - 1, MSG_NOSIGNAL);
-	if (p->echo && !p->uploading)
+	if ((p->echo || p->llm) && !p->uploading)
 		upload_take(s, p, data, 0);
 	return (size_t)length;
 }

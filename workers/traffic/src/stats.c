@@ -4,9 +4,10 @@
 #include <errno.h>
 
 const char *const cause_names[CAUSES] = {"refused", "unreachable", "reset",	  "timeout", "short", "status",
-					 "corrupt", "long_head",   "descriptors", "ports",   "other"};
-const char *const timing_names[TIMINGS] = {"latency",	   "service_time", "connect",	  "first_byte",
-					   "schedule_lag", "send_gap",	   "first_token", "token_gap"};
+					 "corrupt", "long_head",   "descriptors", "ports",   "tls",   "other"};
+const char *const timing_names[TIMINGS] = {"latency",	 "service_time",      "connect",      "handshake",
+					   "first_byte", "schedule_lag",      "send_gap",     "first_token",
+					   "token_gap",	 "first_token_added", "others_added", "stream_time"};
 
 bool stats_init(struct stats *stats)
 {
@@ -66,6 +67,8 @@ enum cause cause_of_errno(int error)
 	case EADDRNOTAVAIL:
 	case EADDRINUSE:
 		return CAUSE_PORTS;
+	case EPROTO:
+		return CAUSE_TLS;
 	default:
 		return CAUSE_OTHER;
 	}

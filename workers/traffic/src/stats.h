@@ -16,20 +16,25 @@ enum cause {
 	CAUSE_LONG_HEAD,   // a head of more than HEAD_MAX bytes: this program's limit
 	CAUSE_DESCRIPTORS, // this process or host has no descriptor or memory left
 	CAUSE_PORTS,	   // no free source port
+	CAUSE_TLS,	   // the handshake failed, the certificate was not trusted, or a record was damaged
 	CAUSE_OTHER,
 	CAUSES
 };
 extern const char *const cause_names[CAUSES];
 
 enum timing {
-	LATENCY,      // from the intended send to the last byte of the answer; empty in a closed loop
-	SERVICE_TIME, // from the actual send to the last byte
-	CONNECT,      // from connect() until the connection is established
-	FIRST_BYTE,   // from the actual send to the first byte of the answer
-	SCHEDULE_LAG, // from the intended send until the generator noticed that it was due
-	SEND_GAP,     // open loop: between two sends of one thread in one slice
-	FIRST_TOKEN,  // stream: from the intended (closed loop: actual) send to the first whole token
-	TOKEN_GAP,    // stream: between two tokens of one answer
+	LATENCY,	   // from the intended send to the last byte of the answer; empty in a closed loop
+	SERVICE_TIME,	   // from the actual send to the last byte
+	CONNECT,	   // from connect() until the connection is established
+	HANDSHAKE,	   // from then until TLS is negotiated
+	FIRST_BYTE,	   // from the actual send to the first byte of the answer
+	SCHEDULE_LAG,	   // from the intended send until the generator noticed that it was due
+	SEND_GAP,	   // open loop: between two sends of one thread in one slice
+	FIRST_TOKEN,	   // stream: from the intended (closed loop: actual) send to the first whole token
+	TOKEN_GAP,	   // stream: between two tokens of one answer
+	FIRST_TOKEN_ADDED, // llm_chat: what the first token took beyond the origin's planned time
+	OTHERS_ADDED,	   // llm_chat: the same of models that no stalling origin serves
+	STREAM_TIME,	   // llm_chat: from the actual send to the last token of a stream
 	TIMINGS
 };
 extern const char *const timing_names[TIMINGS];
@@ -48,7 +53,7 @@ extern const char *const timing_names[TIMINGS];
 	X(closed_idle)	  /* connections that the peer closed while they carried no request */                         \
 	X(tokens)	  /* stream: whole tokens */                                                                   \
 	X(stalls)	  /* stream: gaps between tokens above the limit */                                            \
-	X(lost)		  /* udp_rr: datagrams without an answer */                                                    \
+	X(lost)		  /* udp_rr: flights without a whole answer */                                                 \
 	X(reordered)	  /* udp_rr: answers that came after a later one's */                                          \
 	X(duplicates)	  /* udp_rr: answers that came twice */
 
@@ -67,7 +72,10 @@ extern const char *const timing_names[TIMINGS];
 	X(pending_end)	  /* the same at its end */                                                                    \
 	X(bytes_received)                                                                                              \
 	X(bytes_sent)                                                                                                  \
-	X(stalled_ns) /* see stall.h */
+	X(datagrams_sent)      /* udp_rr */                                                                            \
+	X(datagrams_back)      /* udp_rr: each counted once, however late */                                           \
+	X(datagrams_reordered) /* udp_rr: that came back after a later one */                                          \
+	X(stalled_ns)	       /* see stall.h */
 
 // Sums over the requests that were sent within one step of a slice's timeline and answered correctly. The second
 // argument: whether an open loop alone has it.
@@ -98,14 +106,21 @@ struct slice_counters {
 	SLICE_COUNTERS(COUNTER_FIELD)
 };
 
+// Failures of one step: requests that were due in it and had no right answer, and errors that happened in it.
+struct failed_step {
+	uint64_t lost, errors;
+};
+
 // One thread's part of one slice.
 struct slice_stats {
 	struct slice_counters counters;
-	uint64_t begun_ns;  // when the thread saw the slice's start; 0: never
-	bool drained;	    // its times are complete: what is answered from now on is late
-	struct hist timing; // latency in an open loop, service time in a closed one
-	struct step *steps; // the slice's timeline; NULL: none
-	uint8_t *slow;	    // slow.h; NULL: a closed loop, or a warm-up
+	uint64_t begun_ns;	    // when the thread saw the slice's start; 0: never
+	bool drained;		    // its times are complete: what is answered from now on is late
+	struct hist timing;	    // latency in an open loop, service time in a closed one
+	struct step *steps;	    // the slice's timeline; NULL: none
+	uint8_t *slow;		    // slow.h; NULL: a closed loop, or a warm-up
+	uint64_t *received;	    // bytes by source address and step; NULL: not asked for, or a warm-up
+	struct failed_step *failed; // errors by step; NULL: not asked for, or a warm-up
 };
 
 bool stats_init(struct stats *stats);

@@ -33,7 +33,7 @@ static int bind_source(const struct target *target, int fd, uint64_t cursor)
 	static const int on = 1;
 	union address source;
 	if (target->sources_count) {
-		source = target->sources[cursor % (uint64_t)target->sources_count];
+		source = target->sources[target_source(target, cursor)];
 		cursor /= (uint64_t)target->sources_count;
 	} else {
 		memset(&source, 0, sizeof source);

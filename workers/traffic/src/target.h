@@ -10,12 +10,13 @@
 #include "schedule.h"
 
 #define LABEL_BYTES 64
-#define SOURCES_MAX 64
+#define SOURCES_MAX 128
 
 struct target {
 	char label[LABEL_BYTES];
 	char netns[256];
-	int netns_fd; // -1: the namespace in which the program was started
+	char authority[256]; // file of the trusted certificates, or TLS_UNVERIFIED; empty: plain
+	int netns_fd;	     // -1: the namespace in which the program was started
 	char text[ADDRESS_TEXT_BYTES];
 	union address address;
 	int sources_count;
@@ -38,5 +39,16 @@ bool netns_enter(struct netns_place *place, int fd);
 // of source address and port; each thread uses every `stride`-th. Returns the descriptor or -errno; EINPROGRESS is
 // success.
 int target_connect(const struct target *target, int type, uint64_t *cursor, uint64_t stride);
+
+// The index of the source address that a cursor stands for; 0 if the kernel chooses it.
+static inline int target_source(const struct target *target, uint64_t cursor)
+{
+	return target->sources_count ? (int)(cursor % (uint64_t)target->sources_count) : 0;
+}
+// How many source addresses the target's connections have; those that the kernel chooses count as one.
+static inline int target_sources(const struct target *target)
+{
+	return target->sources_count ? target->sources_count : 1;
+}
 
 #endif

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "llm_origin.h"
 #include "response.h"
 
 void upload_begin(struct peer *p, const struct request_head *head)
@@ -44,7 +45,7 @@ static size_t take_chunks(struct server *s, struct peer *p, const uint8_t *data,
 		if (result == CHUNK_DONE)
 			p->uploading = false;
 		if (result == CHUNK_BAD) {
-			p->uploading = p->echo = false;
+			p->uploading = p->echo = p->llm = false;
 			response_refuse(s, p, "400 Bad Request");
 		}
 	}
@@ -54,6 +55,8 @@ static size_t take_chunks(struct server *s, struct peer *p, const uint8_t *data,
 size_t upload_take(struct server *s, struct peer *p, const uint8_t *data, size_t size)
 {
 	size_t used = p->chunked ? take_chunks(s, p, data, size) : take_plain(p, data, size);
+	if (!p->uploading && p->llm && !p->responding)
+		llm_begin(s, p);
 	if (!p->uploading && p->echo) {
 		char text[96];
 		snprintf(text, sizeof text, "{\"bytes\":%" PRIu64 ",\"crc32c\":\"%08x\"}\n", p->upload_bytes,

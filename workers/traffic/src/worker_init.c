@@ -18,7 +18,16 @@ static bool init_target(struct worker *w, int index)
 		schedule_init(&target->due, profile, plan->arrival, plan->seed, thread, threads);
 		schedule_init(&target->warm_up_due, profile, plan->arrival, ~plan->seed, thread, threads);
 	}
-	return plan->protocol->compose(plan, target) && stats_init(&target->measured) && stats_init(&target->warm_up);
+	if (target->target->authority[0]) {
+		char why[128];
+		target->tls = tls_context_new(target->target->authority, &target->target->address, plan->protocol->alpn,
+					      plan->resume_percent, why, sizeof why);
+		if (!target->tls)
+			return false;
+	}
+	target->named = calloc(plan->protocol->names_count + 1, sizeof *target->named);
+	return target->named && plan->protocol->compose(plan, target) && stats_init(&target->measured) &&
+	       stats_init(&target->warm_up);
 }
 
 // Zeroed memory whose pages are allocated when they are touched.
@@ -56,13 +65,33 @@ static bool init_slow(struct worker *w)
 	return true;
 }
 
+static bool init_received(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->plan->slices_count; i++) {
+		uint64_t counts = plan_received_counts(w->plan, &w->plan->slices[i]);
+		if (counts && !(w->slices[i].received = calloc(counts, sizeof *w->slices[i].received)))
+			return false;
+	}
+	return true;
+}
+
+static bool init_failed(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->plan->slices_count; i++) {
+		uint64_t steps = plan_failed_steps(w->plan, &w->plan->slices[i]);
+		if (steps && !(w->slices[i].failed = calloc(steps, sizeof *w->slices[i].failed)))
+			return false;
+	}
+	return true;
+}
+
 static bool init_slices(struct worker *w)
 {
 	uint32_t count = w->plan->slices_count, length = hist_length(HIST_2_DIGITS);
 	uint64_t *counts = reserve(sizeof *counts * length * count); // each slice touches a few pages
 	for (uint32_t i = 0; counts && i < count; i++)
 		hist_place(&w->slices[i].timing, HIST_2_DIGITS, counts + (size_t)i * length);
-	return counts && init_timelines(w) && init_slow(w);
+	return counts && init_timelines(w) && init_slow(w) && init_received(w) && init_failed(w);
 }
 
 static bool init_conns(struct worker *w)
@@ -71,17 +100,24 @@ static bool init_conns(struct worker *w)
 	uint32_t threads = (uint32_t)plan_threads(plan);
 	uint32_t rest = plan_thread(plan, w->index) < plan->connections % threads;
 	uint32_t per_target = plan->connections / threads + rest;
-	w->conns_count = per_target * (uint32_t)plan->targets_count;
+	uint32_t streams = plan->protocol->streams ? plan->protocol->streams() : 0;
+	w->sockets_count = per_target * (uint32_t)plan->targets_count;
+	w->conns_count = w->sockets_count * (1 + streams);
 	w->conns = calloc(w->conns_count, sizeof *w->conns);
-	char *stash = reserve((size_t)w->conns_count * HEAD_MAX); // touched by heads that arrive in pieces only
-	if (!w->conns || !stash)
+	char *stash = reserve((size_t)w->sockets_count * HEAD_MAX); // touched by heads that arrive in pieces only
+	w->tls = calloc(w->sockets_count, sizeof *w->tls);
+	if (!w->conns || !stash || !w->tls)
 		return false;
 	for (uint32_t i = 0; i < w->conns_count; i++) {
+		uint32_t socket = i < w->sockets_count ? i : (i - w->sockets_count) / streams;
 		struct conn *c = &w->conns[i];
 		c->fd = -1;
 		c->deadline_ns = NEVER;
-		c->target = (uint8_t)(i / per_target);
+		c->target = (uint8_t)(socket / per_target);
+		if (i != socket)
+			continue;
 		c->stash = stash + (size_t)i * HEAD_MAX;
+		c->tls = plan->targets[c->target].authority[0] ? &w->tls[i] : NULL;
 	}
 	return !plan->protocol->init || plan->protocol->init(w);
 }
@@ -94,9 +130,10 @@ bool worker_init(struct worker *w, struct plan *plan, int index)
 	w->cpu = plan->cpus[index];
 	w->next_due_ns = w->next_sweep_ns = NEVER;
 	w->buffer = malloc(RECEIVE_BYTES);
+	w->plain = malloc(TLS_PLAIN_BYTES);
 	w->slices = calloc(plan->slices_count, sizeof *w->slices);
 	w->targets = calloc((size_t)plan->targets_count, sizeof *w->targets);
-	if (!w->buffer || !w->slices || !w->targets || !init_conns(w) || !init_slices(w))
+	if (!w->buffer || !w->plain || !w->slices || !w->targets || !init_conns(w) || !init_slices(w))
 		return false;
 	for (int i = 0; i < plan->targets_count; i++)
 		if (!init_target(w, i))

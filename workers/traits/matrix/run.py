@@ -16,7 +16,7 @@ from domain.traits import Finding, TraitMatrix, TraitRow, TraitWords, in_order
 from workers.datapaths.base import Datapath
 from workers.lab.cleanup import CleanupRegister
 from workers.traits._bench import LabBench
-from workers.traits.base import Bench, Trait, error, not_run
+from workers.traits.base import Bench, Trait, error, not_applicable, not_run
 from workers.traits.matrix.file import made_by
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,9 @@ class MatrixRun:
     def _findings(self, datapath: Datapath, host: HostCapabilities) -> dict[str, Finding]:
         if unmet := datapath.unmet_requirements(host):
             return dict.fromkeys(self.traits, not_run(" ".join(unmet)))
+        if datapath.services:
+            only = f"It carries {' and '.join(sorted(datapath.services))} only; these tests converse over plain TCP."
+            return dict.fromkeys(self.traits, not_applicable(only))
         with self.bench(datapath) as bench:
             return {name: _found(trait, bench) for name, trait in self.traits.items()}
 

@@ -7,14 +7,16 @@ import pytest
 
 from coordinator.analysis.answer import answer_of
 from coordinator.analysis.answer_table import load_words
-from coordinator.analysis.prices import us_text
+from coordinator.analysis.prices import cost_words
+from coordinator.analysis.word_interval import ratio_and_interval
 from domain.answer import MOST_COLUMNS, MOST_SENTENCES, Answer, Scope, Topic
 from domain.campaign import Campaign
 from domain.carrying import Carrying
 from domain.looks import Exactness
+from domain.metric import Metric
 from domain.report import MIN_PAIRS, CampaignReport, Family, Verdict
 from domain.searched import SearchedCapacity
-from domain.texts import fit_text, ratio_text
+from domain.texts import fit_text
 from domain.verdict_words import CarryingWord, VerdictWord
 from tests.simulated import NOISES
 from tests.simulated import a_campaign as a_simulated_campaign
@@ -68,7 +70,7 @@ def test_each_word_and_interval_is_that_of_its_primary_verdict(kind, seed):
         if verdict.verdict is VerdictWord.UNCLEAR:
             assert f"{fit_text(*bounds)} in " in sentence.partition("the data fit anything from ")[2]
         else:
-            assert ratio_text(verdict.ratio, *bounds).replace(" ", " × ", 1) in sentence
+            assert " × ".join(ratio_and_interval(verdict)) in sentence
             claims += 1
     assert len(_CLAIM.findall(sentence)) == claims
     open_ones = sentence.partition("the data fit anything from ")[2]
@@ -79,7 +81,8 @@ def test_a_price_is_that_of_the_list_and_of_the_table(found):
     sentence = of(found, Topic.PRICE)
     expected = [p for p in found.prices if (p.datapath, p.level) == ("tproxy", "half")]
     assert len(expected) == 2
-    assert all(us_text(price) in sentence for price in expected)
+    subjects = {Metric.CPU_US_PER_REQUEST: "CPU", Metric.LATENCY_P50_US: "p50 latency"}
+    assert all(cost_words(price, subjects[price.metric])[1] in sentence for price in expected)
     row = next(row for row in found.answer.rows if row.is_price)
     assert row.name == "tproxy over direct"
     shown = [e for e, c in zip(row.entries, found.answer.columns, strict=True) if c.level == "half"]
@@ -96,8 +99,9 @@ def test_a_carried_rate_is_the_tables(found):
     pieces = re.findall(r"(\w+) ([\d,]+) \[", of(found, Topic.CARRIED))
     at = [c.level for c in found.answer.columns].index("high")
     table = {row.name: row.entries[at].text for row in found.answer.rows if not row.is_price}
-    assert dict(pieces) == table
     rates = [float(rate.replace(",", "")) for _, rate in pieces]
+    said = dict(zip(dict(pieces), rates, strict=True))  # in the digits that its interval deserves
+    assert said == {name: pytest.approx(float(text.replace(",", "")), rel=0.005) for name, text in table.items()}
     assert rates == sorted(rates, reverse=True)
 
 
@@ -154,7 +158,7 @@ def test_a_verdict_without_its_gate_is_not_quoted(found, change):
 
 def test_a_price_that_may_be_nothing_says_so(found):
     for low_us, times in ((-1.0, 2), (1.0, 0)):
-        prices = [p.model_copy(update={"low_us": low_us}) for p in found.prices]
+        prices = [p.model_copy(update={"low_us": low_us, "sign_known": None}) for p in found.prices]
         answer = again(a_simulated_campaign(8), found, prices=prices)
         assert answer.statements[1].sentence.count("(it may be nothing)") == times
 

@@ -1,15 +1,19 @@
 """Expensive values are computed once per change, and histograms are decoded on first use."""
 
+import gc
 import json
 import threading
+from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from hdrh.histogram import HdrHistogram
 from pydantic import TypeAdapter, ValidationError
 
+from coordinator.analysis import cache as cache_module
 from coordinator.analysis.cache import VersionedCache
-from coordinator.api import campaigns
+from coordinator.store import reports
 from domain.histogram import LatencyHistogram
 from domain.stacks import Stacks
 from domain.trusted import TRUSTED
@@ -23,23 +27,23 @@ def test_a_report_is_built_once_for_each_change(
     coordinator_app: CoordinatorApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[int] = []
-    build_report = campaigns.build_report
+    build_report = reports.build_report
 
-    def counted(*reports: Any) -> Any:
+    def counted(*read: Any) -> Any:
         built.append(1)
-        return build_report(*reports)
+        return build_report(*read)
 
-    monkeypatch.setattr(campaigns, "build_report", counted)
+    monkeypatch.setattr(reports, "build_report", counted)
     coordinator_app.register()
     campaign_id = coordinator_app.submit(blocks=2)
     valid = []
     for _ in range(2):
         coordinator_app.run_block()
-        reports = [coordinator_app.get(f"campaigns/{campaign_id}/report").json for _ in range(3)]
-        assert reports[0] == reports[1] == reports[2]
-        valid.append(reports[0]["results"][0]["valid_trials"])
+        found = [coordinator_app.get(f"campaigns/{campaign_id}/report").json for _ in range(3)]
+        assert found[0] == found[1] == found[2]
+        valid.append(found[0]["results"][0]["valid_trials"])
     assert valid == [1, 2]
-    assert reports[0]["campaign"]["state"] == "complete"
+    assert found[0]["campaign"]["state"] == "complete"
     assert len(built) == 2
 
 
@@ -62,6 +66,38 @@ def test_memory_forgets_the_oldest_and_keeps_no_failure() -> None:
     with pytest.raises(ZeroDivisionError):
         cache.get("b", 2, lambda: 1 // 0)
     assert cache.get("b", 2, lambda: 5) == 5
+
+
+class Tracked:
+    """A lock that can be counted while something refers to it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        ALIVE.add(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+ALIVE: WeakSet[Tracked] = WeakSet()
+
+
+def test_names_without_a_value_leave_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "threading", SimpleNamespace(Lock=Tracked))
+    cache: VersionedCache[int] = VersionedCache(2)
+    assert cache.get("known", 1, lambda: 1) == 1
+    before = len(ALIVE)
+    for number in range(100):
+        with pytest.raises(ZeroDivisionError):
+            cache.get(f"invented {number}", 1, lambda: 1 // 0)
+    gc.collect()
+    assert len(ALIVE) == before
+    with pytest.raises(ZeroDivisionError):
+        cache.get("known", 2, lambda: 1 // 0)
+    assert cache.get("known", 1, lambda: 2) == 1, "what was known still is"
 
 
 def test_two_callers_at_once_wait_for_one_computation() -> None:

@@ -7,8 +7,9 @@ import pytest
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
+from domain.condition_cost import ConditionCost
 from domain.metric import Metric
-from domain.report import CampaignReport, ConditionCost
+from domain.report import CampaignReport
 from domain.trial import Finding, Reason, Validity
 from tests.unit.coordinator.analysis.results import a_campaign, an_attempt
 

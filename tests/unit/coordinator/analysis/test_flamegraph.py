@@ -117,3 +117,19 @@ def test_of_very_many_frames_only_the_widest_are_drawn_and_each_keeps_its_caller
         assert (f"<title>f{n}:" in svg) or (f"<title>g{n}:" not in svg)
     assert "<title>f59:" in svg
     assert "<title>f0:" not in svg
+
+
+def test_of_too_many_frames_those_of_frequent_stacks_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flamegraph, "MAX_TREE", 50)
+    rare = {";".join(f"r{number}.{depth}" for depth in range(20)): 1 for number in range(50)}
+    stacks = Stacks({"dut": {"main;often": 500, **rare}, "client": {"x" * 10_000: 500}}, hertz=99)
+    root = tree(stacks)
+    frames, waiting = 0, [root]
+    while waiting:
+        frame = waiting.pop()
+        waiting += frame.children.values()
+        frames += 1
+    assert frames <= 51
+    assert root.count == stacks.samples
+    assert root.children["dut"].children["main"].children["often"].count == 500
+    assert len(flame_svg("t", stacks)) < 100_000, "a name of any length is cut"

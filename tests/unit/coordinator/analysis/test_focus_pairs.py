@@ -1,11 +1,13 @@
 """The pairs of a campaign's focus come from every block that holds both; all other figures from blocks of all."""
 
+import io
 import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.compared import table_of
@@ -15,6 +17,7 @@ from coordinator.analysis.report import build_report
 from coordinator.analysis.stage import Stage
 from coordinator.analysis.weights import noise_of
 from coordinator.scheduling.records import AttemptRecord
+from deploy.cli.render import print_report
 from domain.campaign import Campaign
 from domain.metric import Metric
 from domain.report import CampaignReport, Family, Verdict
@@ -120,6 +123,28 @@ def test_a_pair_without_a_valid_trial_of_another_datapath_still_counts() -> None
     assert verdict(report, "ebpf_sk_assign", "half").pairs == 10
     (cell,) = [c for c in report.results if (c.datapath, c.level) == ("tproxy", "half")]
     assert cell.pairs == 6
+
+
+def test_what_is_compared_in_the_focus_only_is_not_said_to_be_compared_with_nothing() -> None:
+    """Three of six blocks of all datapaths are too few; with four of the focus they are seven pairs."""
+    campaign = focused()
+    attempts, spoilt = attempts_of(campaign), 0
+    for index, one in enumerate(attempts):
+        if one.level == "half" and one.result is not None and len(one.result.trials) == 4 and spoilt < 3:
+            attempts[index], spoilt = without("ebpf_sk_assign", one), spoilt + 1
+    report = build_report(campaign, {}, attempts)
+    assert verdict(report, "ebpf_sk_assign", "half").pairs == 7
+    (cell,) = [c for c in report.results if (c.datapath, c.level) == ("ebpf_sk_assign", "half")]
+    assert (cell.pairs, cell.compared, cell.compared_in_focus) == (3, False, ("tproxy",))
+    (note,) = [caveat for caveat in cell.caveats if "valid in" in caveat]
+    assert note == (
+        "valid in 3 of 6 blocks only: its figures are of those, and it is compared with tproxy only, "
+        "in blocks of the focus, too"
+    )
+    text = io.StringIO()
+    print_report(report, Console(file=text, width=200))
+    assert "3, focus only" in text.getvalue()
+    assert "not compared" not in text.getvalue()
 
 
 def without(label: str, attempt: AttemptRecord) -> AttemptRecord:

@@ -110,9 +110,11 @@ def test_a_difference_names_three_facts_and_counts_the_others() -> None:
 
 
 def test_the_detail_of_an_exclusion_is_short_enough_to_store() -> None:
-    attempt = ran_with(an_attempt(0, {"tproxy": 1.0}), {"kernel": "x" * 900})
+    facts = dict.fromkeys(("kernel", "cpu_model", "mitigations"), "x" * 900)
+    attempt = ran_with(an_attempt(0, {"tproxy": 1.0}), facts)
     assert attempt.result is not None
-    found = exclusion(block_digest(CAMPAIGN, attempt.level, attempt.result, None), OLD)
+    others = dict.fromkeys(facts, "y" * 900)
+    found = exclusion(block_digest(CAMPAIGN, attempt.level, attempt.result, None), others)
     assert found is not None
     assert (found.reason, len(found.detail)) == (Reason.OTHER_FINGERPRINT, 500)
 

@@ -70,14 +70,20 @@ def test_the_planned_difference_is_found_in_eight_campaigns_of_ten(
 
 def test_the_blocks_that_a_difference_needs_are_the_fewest_that_find_it() -> None:
     variances, rate = [0.03**2, 0.03**2], 0.01
-    needed = blocks_for(lambda blocks: pairs_of(variances, blocks, 4), rate, 0.02)
+    needed = blocks_for(lambda blocks: difference(pairs_of(variances, blocks, 4), rate), 0.02)
     assert needed is not None
     found, fewer = (difference(pairs_of(variances, blocks, 4), rate) for blocks in (needed, needed - 1))
     assert found is not None
     assert fewer is not None
     assert found <= math.log(1.02) < fewer
-    assert blocks_for(lambda blocks: pairs_of([1.0], blocks, 2), rate, 0.02) is None
+    assert blocks_for(lambda blocks: difference(pairs_of([1.0], blocks, 2), rate), 0.02) is None
     assert difference(pairs_of(variances, 2, 4), rate) is None, "four pairs give no verdict"
+
+
+def test_figures_without_scatter_find_any_difference() -> None:
+    assert difference(pairs_of([0.0], 6, 2), 0.05) == 0
+    assert difference(pairs_of([0.0, 0.0], 6, 2), 0.05) == 0
+    assert blocks_for(lambda blocks: difference(pairs_of([0.0], blocks, 2), 0.05), 0.03) == 5
 
 
 def test_the_family_and_all_looks_count() -> None:

@@ -53,7 +53,7 @@ def test_noise_is_inconclusive_and_says_what_the_data_fit() -> None:
     verdict = the_verdict(reported(a_campaign("tproxy", "ebpf_sk_assign"), pairs_with(1.0, 6, noise=0.1)))
     assert verdict.verdict is VerdictWord.UNCLEAR
     low, high = 100 * (1 - verdict.low), 100 * (verdict.high - 1)
-    assert f"unclear, the data fit anything from −{low:.2g} % to +{high:.2g} %" in verdict.sentence
+    assert f"unclear, the data fit anything from −{low:.0f} % to +{high:.0f} %" in verdict.sentence
     assert "would not have shown" not in verdict.sentence, "power after the fact says nothing"
 
 
@@ -183,7 +183,7 @@ def test_a_sentence_has_ratio_simultaneous_interval_pairs_and_p() -> None:
     claim, figures = verdict.sentence.split(": ")
     assert claim == "ebpf_sk_assign is faster than tproxy at low (closed(8))"
     assert figures == (
-        f"{verdict.ratio:.3f} × the requests/s {interval}, 6 pairs, p < 0.001 among 1 primary comparisons."
+        f"{verdict.ratio:.3f} × the requests/s {interval}, 6 pairs, p < 0.001 among 1 primary comparison."
     )
     assert verdict.caveats == ()
 

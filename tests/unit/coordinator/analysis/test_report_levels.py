@@ -34,12 +34,15 @@ def test_watched_slices_show_the_tax_of_the_probes() -> None:
         return (SliceResult(requests=rate, probed=True, **common), SliceResult(requests=10_000, **common))
 
     attempts = [
-        an_attempt(i, {"tproxy": 10_000.0}, slices=slices(rate)) for i, rate in enumerate((9_000, 9_200, 9_100))
+        an_attempt(i, {"tproxy": 10_000.0}, slices=slices(rate))
+        for i, rate in enumerate((9_000, 9_200, 9_100, 9_000, 9_200))
     ]
     tax = build_report(a_campaign("tproxy", probes=["run_queue"]), {}, attempts).campaign["probe_tax"]
-    assert tax["tproxy"]["ratio"] == pytest.approx((0.9 * 0.92 * 0.91) ** (1 / 3))
+    assert tax["tproxy"]["ratio"] == pytest.approx((0.9**2 * 0.92**2 * 0.91) ** (1 / 5))
     assert tax["tproxy"]["low"] < tax["tproxy"]["ratio"] < tax["tproxy"]["high"] < 1
-    assert tax["tproxy"]["pairs"] == 3
+    assert tax["tproxy"]["pairs"] == 5
+    few = build_report(a_campaign("tproxy", probes=["run_queue"]), {}, attempts[:4])
+    assert few.campaign["probe_tax"] == {}, "four pairs have no interval"
 
 
 def taxed_sentence(ratio: float, watched: Callable[[int], float], blocks: int = 6) -> tuple[str, CampaignReport]:
@@ -190,7 +193,10 @@ def test_an_open_level_that_finished_less_than_asked_says_so() -> None:
     report = reported(campaign, [{"direct": 49_700, "tproxy": 48_500}] * 5)
     found = {r.datapath: r.caveats for r in report.results}
     assert found["direct"] == ()
-    assert found["tproxy"] == ("answered 48,500 requests/s within its slices, 97.0 % of the 50,000/s of its schedule",)
+    assert found["tproxy"] == (
+        "answered 48,500 requests/s within its slices, 97.0 % of the 50,000/s of its schedule: "
+        "the others were under way as a slice ended, or never answered",
+    )
     share = a_campaign("direct", "tproxy", levels={"low": "open(50%)"})
     calibration = Calibration(load="closed(64)", requests_per_s=98_000, rates_per_s={"low": 49_000})
     attempts = [an_attempt(i, {"direct": 48_900, "tproxy": 40_000}) for i in range(5)]

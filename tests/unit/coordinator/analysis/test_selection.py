@@ -21,7 +21,8 @@ from domain.counters import Counters
 from domain.cpu_time import CpuTime
 from domain.report import Metric
 from domain.trial import BlockResult, Reason, SliceResult, TrialResult
-from workers.runner.validity import MAX_LAG_NS, Evidence, judge, prove
+from workers.runner.evidence import Evidence
+from workers.runner.validity import MAX_LAG_NS, judge, prove
 
 BLOCKS = 6
 SLOW, FAST = "tproxy", "direct"

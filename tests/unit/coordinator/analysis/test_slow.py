@@ -204,7 +204,7 @@ def test_a_declared_share_is_primary_and_pooled_over_levels() -> None:
     assert primary.pooled_over == ("half", "busy")
     assert primary.simultaneous_low < 1 < primary.simultaneous_high
     assert primary.sentence.startswith("requests of ebpf_sk_assign that take over 5 ms over the levels half, busy: 1.0")
-    assert "more than of tproxy, 16 pairs, p < 0.001 among 1 primary comparisons" in primary.sentence
+    assert "more than of tproxy, 16 pairs, p < 0.001 among 1 primary comparison." in primary.sentence
 
 
 def test_the_margin_is_that_of_the_metric() -> None:
@@ -278,3 +278,14 @@ def test_shares_are_on_every_surface(coordinator_app: CoordinatorApp) -> None:
     }
     assert {"percent_over_5ms_value", "percent_over_5ms_low", "percent_over_5ms_high"} <= set(columns["results"])
     assert {"difference_value", "difference_low", "difference_high"} <= set(columns["verdicts"])
+
+
+def test_a_share_that_is_zero_in_every_block_has_no_interval() -> None:
+    """No such request in a few trials does not prove that there is none."""
+    report = shares({"tproxy": 2.0, "ebpf_sk_assign": 2.0})
+    cells = {cell.datapath: cell for cell in report.results}
+    found = cells["tproxy"].percent_over_20ms
+    assert (found.value, found.low, found.high) == (0, None, None)
+    assert slow_rows(report)[0].shares[2] == ("0 %", "")
+    sentence = over(report, Metric.PERCENT_OVER_20MS).sentence
+    assert ": 0 percentage points in every block, 6 pairs." in sentence

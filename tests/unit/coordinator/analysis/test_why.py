@@ -52,7 +52,7 @@ def test_a_datapath_that_is_faster_takes_less_with_a_positive_interval() -> None
     assert found.mean_us.us < 0
     assert found.sentence.startswith("A mean watched request of tproxy takes 199 [19")
     assert "µs less than one of direct" in found.sentence
-    assert ": run_queue (origin) -80 [-80, -80]; the rest" in found.sentence
+    assert ": run_queue (origin) −80 [−80, −80]; the rest" in found.sentence
 
 
 def test_four_pairs_prove_nothing_whatever_they_show() -> None:
@@ -106,7 +106,7 @@ def test_stages_may_be_known_though_the_mean_is_not() -> None:
     found = the_difference(blocks)
     assert not found.mean_us.is_known
     assert found.sentence.startswith(
-        f"A mean watched request of tproxy differs from one of direct by +{found.mean_us.us:.1f} [-"
+        f"A mean watched request of tproxy differs from one of direct by +{found.mean_us.us:.1f} [−"
     )
     assert f"µs, which may be zero, {WHERE}, 6 pairs. Of its parts: run_queue (origin) +20 [20, 20]; the rest, " in (
         found.sentence

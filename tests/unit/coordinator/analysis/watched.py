@@ -6,7 +6,7 @@ import probes.catalog
 from coordinator.analysis.digest import trial_digest
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.report import build_report
-from coordinator.analysis.trial_parts import parts_us
+from coordinator.analysis.stage_table import parts_us
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
 from domain.cpu_time import CpuTime

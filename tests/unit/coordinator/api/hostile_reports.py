@@ -29,6 +29,15 @@ def _probe(**fields: Any) -> dict[str, Any]:
     return {"stage": "qdisc", "count": 1, "sum_ns": 1} | fields
 
 
+def _figure(**fields: Any) -> Change:
+    return _each(figures=[{"name": "f", "title": "t", "value": 1.0} | fields])
+
+
+def _series(count: int, **fields: Any) -> Change:
+    values = [0.0] * count
+    return _each(series=[{"name": "s", "title": "t", "at_s": values, "values": values} | fields])
+
+
 def _nested(depth: int) -> Any:
     found: Any = 0
     for _ in range(depth):
@@ -72,6 +81,14 @@ TRIALS: dict[str, Change] = {
     "window of 2^70 ns": _each(window_times={"requests": 1, "service_time_ns": 2**70}),
     "episodes of 2^70": _each(episodes={"counts": [2**70] * 61}),
     "conntrack of 400 digits": _each(surroundings={"conntrack_entries": HUGE}),
+    "a figure of 1e300": _figure(value=1e300),
+    "a figure of -inf": _figure(value="-inf"),
+    "a title that a terminal obeys": _figure(title="\x1b]0;x\x07"),
+    "a unit of two lines": _figure(unit="a\nb"),
+    "99 figures": lambda trial: trial.update(figures=[{"name": f"f{i}", "title": "t", "value": 1} for i in range(100)]),
+    "a series of 10,000 values": _series(10_000),
+    "a series without times": _series(5, at_s=[]),
+    "an offload that a terminal obeys": _each(offloads={"\x1b[2J": True}),
 }
 RESULTS: dict[str, dict[str, Any]] = {
     "wall inf": {"wall_s": "inf"},

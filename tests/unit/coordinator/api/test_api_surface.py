@@ -187,19 +187,20 @@ def test_kernel_latency_asks_influx_about_the_trial(
 ) -> None:
     asked = []
 
-    def kernel_latency(influx: object, campaign: str, run: str) -> dict[str, str]:
-        asked.append((influx, campaign, run))
+    def kernel_latency(influx: object, campaign: str, run: str, cell: object) -> dict[str, object]:
+        asked.append((influx, campaign, run, cell))
         if len(asked) > 1:
             raise reader.TelemetryUnavailable("InfluxDB is down")
-        return {"stage": "x"}
+        return {"campaign": campaign, "run": run, "stages": []}
 
     monkeypatch.setattr(reader, "kernel_latency", kernel_latency)
     coordinator_app.register()
     campaign_id = coordinator_app.submit(blocks=1)
     coordinator_app.run_block()
     path = f"trials/{campaign_id}-0-1-1/kernel-latency"
-    assert coordinator_app.get(path).json == {"stage": "x"}
-    assert asked == [(coordinator_app.settings.influx, campaign_id, f"{campaign_id}-0-1-1")]
+    assert coordinator_app.get(path).json["stages"] == []
+    cell = {"host": "h1", "datapath": "tproxy", "workload": "http_keepalive", "level": "low"}
+    assert asked == [(coordinator_app.settings.influx, campaign_id, f"{campaign_id}-0-1-1", cell)]
     answer = coordinator_app.get(path)
     assert (answer.status_code, answer.json["message"]) == (503, "InfluxDB is down")
 

@@ -131,5 +131,9 @@ def test_telemetry_that_was_not_deleted_is_tried_again(
     assert second["deleted_at"] == first["deleted_at"]
     of_campaign = f"WHERE \"campaign\" = '{campaign_id}'"
     assert statements[1:] == [
-        f'DELETE FROM "{one}" {of_campaign}' for one in ("kernel_latency", "trial", "campaign_progress", "verdict")
-    ]
+        f'DELETE FROM "{one}" {of_campaign}'
+        for one in (
+            "kernel_latency", "kernel_event", "kernel_work", "traffic", "host_cpu", "telemetry",
+            "trial", "figure", "campaign_progress", "verdict", "campaign_event",
+        )
+    ]  # fmt: skip

@@ -1,6 +1,8 @@
 """The OpenAPI document and its page: true, complete, and without workers' private API."""
 
+import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -10,10 +12,19 @@ from openapi_spec_validator import validate
 
 from coordinator.api.document import examples, operations
 from coordinator.api.refusals import MEANINGS
+from tests.unit.coordinator.answers import check
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def coordinator_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoordinatorApp]:
+    """One for all tests, which only read: to make its document takes two seconds of CPU time."""
+    app = CoordinatorApp(tmp_path_factory.mktemp("document"))
+    yield app
+    app.close()
+
+
+@pytest.fixture(scope="module")
 def document(coordinator_app: CoordinatorApp) -> dict[str, Any]:
     found: dict[str, Any] = coordinator_app.get("openapi.json").json
     validate(found)
@@ -54,6 +65,27 @@ def test_every_operation_has_an_id_a_description_and_its_errors(document: dict[s
         for status, response in operation["responses"].items():
             if status >= "400" and path.startswith("/api"):
                 assert list(response["content"]) == ["application/problem+json"], where
+
+
+def test_every_json_answer_has_a_schema(document: dict[str, Any]) -> None:
+    without = [
+        f"{method} {path} {status}"
+        for path, method, operation in operations(document)
+        for status, response in operation["responses"].items()
+        if status < "300" and status != "204"
+        if not response.get("content") or not all(one.get("schema") for one in response["content"].values())
+    ]
+    assert without == []
+
+
+def test_answers_to_these_tests_are_checked(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    answer = coordinator_app.get("hosts")
+    changed = json.loads(answer.text)
+    changed["hosts"][0]["online"] = "perhaps"
+    answer.set_data(json.dumps(changed))
+    with pytest.raises(AssertionError, match=r"get /api/v1/hosts 200: .*online"):
+        check(coordinator_app.app, answer)
 
 
 def test_every_example_is_of_its_schema(document: dict[str, Any]) -> None:

@@ -1,11 +1,8 @@
 """Reports in other programs' formats, and the metrics."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from coordinator.store.quarantine import Kind, set_aside
@@ -16,13 +13,10 @@ from tests.unit.coordinator.coordinator_app import CoordinatorApp
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CoordinatorApp]:
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
-    app = CoordinatorApp(tmp_path, url)
-    app.register()
-    yield app
-    app.close()
+@pytest.fixture
+def app(app_on_both: CoordinatorApp) -> CoordinatorApp:
+    app_on_both.register()
+    return app_on_both
 
 
 def samples(app: CoordinatorApp) -> Samples:
@@ -98,20 +92,3 @@ def test_metrics_have_the_last_verdicts(coordinator_app: CoordinatorApp) -> None
     assert "better" in {one["verdict"] for one in words if one["metric"] == "requests_per_s"}
     checks = [dict(labels) for (name, labels), _ in found.items() if name == "showdown_expectation"]
     assert [(one["expectation"], one["outcome"]) for one in checks] == [("fast", "pass")]
-
-
-def test_alert_rules_name_metrics_that_exist(coordinator_app: CoordinatorApp) -> None:
-    coordinator_app.register()
-    coordinator_app.submit(blocks=5, expect={"fast": "tproxy.requests_per_s >= 0.5 * direct"})
-    for _ in range(5):
-        coordinator_app.run_block()
-        coordinator_app.wait(1, present=("h1",))
-    names = coordinator_app.client.get("/metrics", headers=coordinator_app.user).text
-    rules = yaml.safe_load(Path("dashboards/prometheus/alerts.yaml").read_text(encoding="utf-8"))
-    for rule in rules["groups"][0]["rules"]:
-        used = [
-            word for word in rule["expr"].replace("(", " ").replace("{", " ").split() if word.startswith("showdown_")
-        ]
-        assert used or rule["expr"].startswith("up{")
-        for name in used:
-            assert f"# TYPE {name} gauge" in names, name

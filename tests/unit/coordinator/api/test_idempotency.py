@@ -1,8 +1,6 @@
 """A submission that is sent again with its Idempotency-Key submits nothing again; at once, on both databases."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from werkzeug.test import TestResponse
@@ -17,13 +15,10 @@ def app(coordinator_app: CoordinatorApp) -> CoordinatorApp:
     return coordinator_app
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def on_both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CoordinatorApp]:
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
-    app = CoordinatorApp(tmp_path, url)
-    app.register()
-    yield app
-    app.close()
+@pytest.fixture
+def on_both(app_on_both: CoordinatorApp) -> CoordinatorApp:
+    app_on_both.register()
+    return app_on_both
 
 
 def post(app: CoordinatorApp, key: str, **changes: object) -> TestResponse:

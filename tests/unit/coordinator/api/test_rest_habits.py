@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from coordinator.api.figures import rounded
 from coordinator.api.rates import Rates
 from coordinator.api.refusals import MEANINGS, Code
 from coordinator.app import create_app
 from coordinator.config import SettingsError, load_settings
 from domain.campaign import read_campaign_toml
+from domain.rounding import rounded
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 
 

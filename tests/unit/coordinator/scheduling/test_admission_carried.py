@@ -57,3 +57,24 @@ def test_unstated_ip_versions_are_taken_for_ipv4() -> None:
     # A message without the field gets the model's default, which is the same assumption.
     assert "IPv6 is not carried by old" in problems(TCP, "closed(8) under ipv6")["levels.low"]
     assert problems(TCP, "closed(8) under ipv6", **STATED) == {}
+
+
+def test_a_datapath_that_carries_http_only_is_offered_nothing_else() -> None:
+    echo = Variant(name="tcp_rr", level_kinds=KINDS, protocols=("tcp",), services=("tcp",))
+    chat = Variant(name="llm_chat", level_kinds=KINDS, protocols=("tcp",), services=("http",))
+    only = {**STATED, "services": ("http",)}
+    assert problems(chat, **only) == {}
+    assert problems(echo, **STATED) == {}
+    assert problems(echo, **only) == {
+        "workloads.0": "tcp_rr is made of tcp, which is not carried by old (it carries http); "
+        "leave out tcp_rr, or those datapaths"
+    }
+
+
+@pytest.mark.parametrize("workload", [TCP, OLD])
+def test_what_concerns_datagrams_needs_a_workload_that_sends_them(workload: Variant) -> None:
+    assert problems(workload, "closed(8) under udp_gso", **STATED) == {
+        "levels.low": f"udp_gso concerns datagrams, and {workload.name} sends none; "
+        "leave out the condition, or those workloads"
+    }
+    assert problems(UDP, "closed(8) under udp_gso", **STATED) == {}

@@ -44,6 +44,16 @@ def test_planned_blocks_measure_all_datapaths_and_added_ones_the_focus_only() ->
         assert {block.level for block in blocks[start : start + 2]} == {"quarter", "half"}, "in rounds"
 
 
+def test_probes_watch_at_the_levels_that_the_campaign_names() -> None:
+    everywhere, some = (plan(make(**more), ["a"], 7) for more in ({}, {"probe_levels": ["half", "low"]}))
+    assert {block.level for block in everywhere if block.probed} == {"quarter", "half", "low"}
+    for block in some:
+        watched = block.level in ("half", "low")
+        assert block.probed == (len(LABELS) if watched else 0), block.level
+        if block.level in ("quarter", "half", "low"):
+            assert len(block.order) == len(LABELS) * (1 + watched + 1), "counted, watched and sampled slices"
+
+
 def test_a_drift_cancels_within_a_focused_block_and_neither_datapath_is_always_first() -> None:
     orders = [block.order for block in added(make()) if block.level == "half"]
     assert set(orders) == {PAIR + PAIR[::-1], PAIR[::-1] + PAIR}, "A B B A, or B A A B"

@@ -122,6 +122,24 @@ def test_a_budget_ends_a_campaign_that_does_not_become_exact(coordinator_app: Co
     assert primary(coordinator_app, campaign_id)["verdict"] == "better"
 
 
+def test_blocks_that_become_slow_do_not_outlast_the_budget(coordinator_app: CoordinatorApp) -> None:
+    campaign_id, rng = submit(coordinator_app, precision=0.002, budget="5 min"), np.random.default_rng(2)
+    start, blocks = coordinator_app.now, 0
+    while coordinator_app.view(campaign_id)["state"] != "complete":
+        if blocks > 24:
+            coordinator_app.now += 3 * BLOCK_S  # the host became busy
+            coordinator_app.register()
+        run_block(coordinator_app, noisy(rng, 0.1, ratio=2))
+        blocks += 1
+    assert 300 <= coordinator_app.now - start < 300 + 4 * BLOCK_S, "the block that had begun is finished"
+    view = coordinator_app.view(campaign_id)
+    assert view["blocks_done"] == view["blocks_total"] == blocks
+    assert any("added blocks that had not begun are left out" in entry["message"] for entry in view["history"])
+    last = looks(coordinator_app, campaign_id)[-1]
+    assert last == (blocks, 1.0, False), "the last look is at the blocks that were measured"
+    assert primary(coordinator_app, campaign_id)["verdict"] == "better"
+
+
 def test_added_blocks_keep_orders_balanced_and_have_no_searches(coordinator_app: CoordinatorApp) -> None:
     campaign_id = submit(coordinator_app, budget="5 min", levels={"low": "closed(8)", "high": "closed(64)"}, slices=2)
     with coordinator_app.store.read() as session:

@@ -3,7 +3,7 @@
 import pytest
 
 from coordinator.server.framing import Lane, RequestFraming, Stage
-from coordinator.server.limits import OTHER_BODY_BYTES, USER_BODY_BYTES, WORKER_BODY_BYTES, Limits
+from coordinator.server.limits import OTHER_BODY_BYTES, REPORT_BODY_BYTES, USER_BODY_BYTES, WORKER_BODY_BYTES, Limits
 
 LIMITS = Limits(head_bytes=500, collected_bytes=1000)
 BEAT = "/api/v1/worker/blocks/b/attempts/1/heartbeat"
@@ -49,6 +49,7 @@ def test_workers_and_health_checks_have_their_own_threads(path, lane):
         ("/sign%2din", OTHER_BODY_BYTES),
         ("/campaigns", USER_BODY_BYTES),
         (BEAT, WORKER_BODY_BYTES),
+        (BEAT.replace("heartbeat", "report"), REPORT_BODY_BYTES),
     ],
 )
 def test_a_body_that_is_too_large_is_refused_by_its_head(path, limit_bytes):

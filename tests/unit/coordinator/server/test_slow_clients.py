@@ -149,7 +149,8 @@ def test_large_bodies_that_do_not_come_keep_no_user_and_no_heartbeat_waiting(add
 def test_a_large_body_that_comes_is_read(address):
     for body in (b"x" * 1000, b"x" * (3 << 20)):
         with clients(address, 1) as (one,):
-            one.sendall(request(BEAT, body, method="PUT", Content_Length=len(body), Authorization="Bearer right"))
+            head = {"Content_Length": len(body), "Authorization": "Bearer right"}
+            one.sendall(request(BEAT.replace("heartbeat", "report"), body, method="PUT", **head))
             assert until(one, b"\r\n\r\n" + str(len(body)).encode()).startswith(b"HTTP/1.1 200 ")
     chunked = request(BEAT, b"5\r\nhello\r\n0\r\n\r\n", method="PUT", Transfer_Encoding="chunked",
                       Authorization="Bearer right")  # fmt: skip

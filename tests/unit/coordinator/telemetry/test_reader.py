@@ -68,7 +68,17 @@ def test_an_answer_becomes_series_by_stage() -> None:
     assert (request.method, request.path, request.query) == ("POST", "/query", "db=showdown")
     assert request.headers["Authorization"] == "Token t0ken"
     statement = parse_qs(request.body)["q"][0]
-    assert """WHERE "campaign" = 'k3f9x2ab' AND "run" = 'b1-1-0'""" in statement
+    assert """WHERE "campaign" = 'k3f9x2ab' AND ("trial" = 'b1-1-0' OR "run" = 'b1-1-0') GROUP""" in statement
+
+
+def test_a_trial_is_looked_for_in_its_cell() -> None:
+    with http_server(lambda _: (200, answer())) as server:
+        kernel_latency(Settings(server.url), "c", "r", {"host": "h1.example", "datapath": "tproxy#2"})
+        statement = parse_qs(server.requests[0].body)["q"][0]
+        assert """WHERE "campaign" = 'c' AND "host" = 'h1.example' AND "datapath" = 'tproxy#2' AND (""" in statement
+        with pytest.raises(ValueError, match="not a name"):
+            kernel_latency(Settings(server.url), "c", "r", {"host": "h' OR '1'='1"})
+    assert len(server.requests) == 1
 
 
 def test_a_trial_without_telemetry_has_no_stages() -> None:

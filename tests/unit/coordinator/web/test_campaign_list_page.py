@@ -17,6 +17,10 @@ def link(page: str, relation: str) -> str:
     return re.findall(rf'<a rel="{relation}" href="([^"]+)"', page)[0].replace("&amp;", "&")
 
 
+def test_an_empty_list_offers_a_quick_campaign(browser: FlaskClient) -> None:
+    assert 'href="/campaigns/new?preset=quick">Take a first look</a>' in browser.get("/campaigns").text
+
+
 def test_the_list_has_pages_and_says_how_many_campaigns_there_are(
     coordinator_app: CoordinatorApp, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,3 +137,15 @@ def test_a_button_asks_the_host(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.dispatcher.down = True
     assert "The host was not asked: the broker cannot be reached" in ask(browser)
     assert coordinator_app.dispatcher.asked == [("h1", ())]
+
+
+def test_the_page_asks_again_until_the_host_has_a_new_matrix(coordinator_app: CoordinatorApp) -> None:
+    browser = signed_in(coordinator_app)
+    coordinator_app.register()
+    report_matrix(coordinator_app, FOUND)
+    answer = browser.post("/hosts/h1/matrix", data={"csrf_token": csrf(browser.get("/matrix"))})
+    assert 'hx-trigger="every 5s"' in browser.get(answer.location).text
+    assert 'hx-trigger="every 5s"' not in browser.get("/matrix").text, "nobody has just asked"
+    coordinator_app.now += 1
+    report_matrix(coordinator_app, FOUND.model_copy(update={"measured_at": FOUND.measured_at + timedelta(days=1)}))
+    assert 'hx-trigger="every 5s"' not in browser.get(answer.location).text

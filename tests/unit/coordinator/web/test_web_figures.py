@@ -45,6 +45,22 @@ def test_durations(value: float | None, text: str) -> None:
     assert words.duration(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0, "0"),
+        (9.876, "9.88"),
+        (1_234.5, "1,234"),
+        (110_952, "110,952"),
+        (-1_550, "−1,550"),
+        (-0.5, "−0.50"),
+    ],
+)
+def test_figures(value: float | None, text: str) -> None:
+    assert words.figure(value) == text
+
+
 def test_shares_and_times() -> None:
     assert [words.percent(v) for v in (None, 0.4567, 1.0, 0.003)] == ["–", "45.7 %", "100 %", "0.30 %"]
     assert words.moment("2026-02-03T15:05:06.789+01:00") == "2026-02-03 14:05:06"

@@ -8,6 +8,7 @@ from werkzeug.datastructures import MultiDict
 
 from coordinator.web import form as forms
 from coordinator.web.choices import Choice, in_order
+from coordinator.web.presets import fitted
 from domain.campaign import read_campaign, read_campaign_toml
 from domain.problems import InvalidInput, Problem
 from tests import ROOT
@@ -32,7 +33,8 @@ def typed(form: forms.Form, **changes: str | list[str]) -> MultiDict[str, str]:
 def test_an_empty_form_proposes_the_reference_campaign() -> None:
     reference = read_campaign_toml((ROOT / "deploy/campaigns/showdown.toml").read_text())
     assert forms.reference_campaign() == reference
-    assert read_campaign(forms.mapping_of(typed(forms.blank()))) == reference
+    without = {"focus_levels": (), "probe_levels": ()}
+    assert read_campaign(forms.mapping_of(typed(forms.blank()))) == reference.model_copy(update=without)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "deploy/campaigns").glob("*.toml")), ids=lambda p: p.stem)
@@ -194,7 +196,8 @@ def test_a_level_named_twice_is_a_problem() -> None:
 
 
 def test_the_blank_form_ticks_only_what_runs_somewhere() -> None:
-    form = forms.blank({"datapaths": ["direct", "ebpf_redirect"], "probes": ["run_queue"], "workloads": []})
+    available = {"datapaths": ["direct", "ebpf_redirect"], "probes": ["run_queue"], "workloads": []}
+    form = forms.blank(fitted(forms.reference_campaign(), available))
     assert form.chosen["datapaths"] == ("direct", "ebpf_redirect")
     assert form.values["reference"] == ""
     assert form.values["primary"] == "", "a comparison of datapaths that no host has would be refused"
@@ -202,6 +205,13 @@ def test_the_blank_form_ticks_only_what_runs_somewhere() -> None:
     assert [form.values[name] for name in ("focus", "focus_levels", "focus_slices")] == ["", "", ""]
     assert form.chosen["probes"] == ("run_queue",)
     assert form.chosen["workloads"] == ("http_keepalive",)  # no host has reported any, so the default remains
+
+
+def test_other_levels_than_those_of_the_blank_form_are_no_problem() -> None:
+    form = forms.blank()
+    assert form.values["focus"] == "tproxy, ebpf_sk_assign"
+    campaign = read_campaign(forms.mapping_of(typed(form, level_name=["only"], level_load=["closed(8)"])))
+    assert list(campaign.levels) == ["only"]
 
 
 def test_choices_come_in_the_order_of_the_reference_campaign() -> None:

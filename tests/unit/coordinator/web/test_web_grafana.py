@@ -129,12 +129,25 @@ def test_the_way_back_is_where_people_reach_the_pages(coordinator_app: Coordinat
     assert query["var-showdown_url"] == "https://showdown.example/lab"
 
 
+@pytest.mark.parametrize("name", ["evil.example", "localhost.evil.example", "[::1].evil.example", "127.0.0.1@evil"])
+def test_no_invented_name_gets_into_a_link(browser: FlaskClient, name: str) -> None:
+    cookie = browser.get_cookie("showdown")
+    assert cookie is not None
+    client = browser.application.test_client(use_cookies=False)  # others send cookies to their host only
+    page = client.get("/hosts", headers={"Host": name, "Cookie": f"showdown={cookie.value}"})
+    (link,) = re.findall(rf'href="({GRAFANA}[^"]*)"', page.text)
+    assert "evil" not in link
+    _, query = linked(browser, "/hosts")
+    assert query["var-showdown_url"] == "http://localhost"
+
+
 def test_dashboards_lead_back_to_pages_that_exist(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
     campaign_id = coordinator_app.submit(blocks=1)
     run_block(coordinator_app, probes=[READING])
-    values = {"campaign": campaign_id, "showdown_url:raw": "", "__data.fields.run": f"{campaign_id}-0-1-0"}
-    found = {url for dashboard in DASHBOARDS.values() for url in links_of(dashboard)}
-    assert len(found) == 2
+    trial = f"{campaign_id}-0-1-0"
+    values = {"campaign": campaign_id, "showdown_url:raw": "", "__data.fields.trial": trial, "__data.fields.run": trial}
+    found = {url for dashboard in DASHBOARDS.values() for url in links_of(dashboard) if "showdown_url" in url}
+    assert len(found) == 3
     for url in found:
         path = re.sub(r"\$\{([^}]+)\}", lambda match: values[match.group(1)], url)
         assert browser.get(path).status_code == 200, url

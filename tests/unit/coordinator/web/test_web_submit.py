@@ -24,6 +24,39 @@ def test_the_form_lists_every_variant_with_its_function_and_reasons(
     assert re.search(r'value="tproxy" id="datapaths-tproxy" checked', text)
 
 
+TYPED = {
+    "name": "from-the-form",
+    "description": "",
+    "datapaths": ["direct", "tproxy", "tproxy"],
+    "reference": "tproxy",
+    "workloads": ["http_keepalive"],
+    "parameters": {},
+    "levels": {"low": "closed(8)", "high": "closed(64)"},
+    "blocks": 5,
+    "slices": 1,
+    "slice_s": 0.5,
+    "open_slice_s": 2.0,
+    "warm_up_s": 0.0,
+    "clients": 1,
+    "probes": ["run_queue"],
+    "probe_levels": [],
+    "hosts": ["h1"],
+    "seed": 7,
+    "flame_graphs": False,
+    "equivalence_margin": None,
+    "margins": {},
+    "primary": ["direct / tproxy"],
+    "precision": None,
+    "budget": None,
+    "focus": [],
+    "focus_levels": [],
+    "focus_slices": None,
+    "expect": {},
+    "leave_out_missing": None,
+    "left_out": {},
+}
+
+
 def test_a_submitted_form_becomes_the_campaign_that_was_typed(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
@@ -31,34 +64,7 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
     answer = send(browser, copy="tproxy", probes="run_queue", hosts="h1", primary="direct / tproxy")
     assert answer.status_code == 303
     view = coordinator_app.view(answer.location.rpartition("/")[2])
-    assert view["campaign"] == {
-        "name": "from-the-form",
-        "description": "",
-        "datapaths": ["direct", "tproxy", "tproxy"],
-        "reference": "tproxy",
-        "workloads": ["http_keepalive"],
-        "parameters": {},
-        "levels": {"low": "closed(8)", "high": "closed(64)"},
-        "blocks": 5,
-        "slices": 1,
-        "slice_s": 0.5,
-        "open_slice_s": 2.0,
-        "warm_up_s": 0.0,
-        "clients": 1,
-        "probes": ["run_queue"],
-        "hosts": ["h1"],
-        "seed": 7,
-        "flame_graphs": False,
-        "equivalence_margin": None,
-        "margins": {},
-        "primary": ["direct / tproxy"],
-        "precision": None,
-        "budget": None,
-        "focus": [],
-        "focus_levels": [],
-        "focus_slices": None,
-        "expect": {},
-    }
+    assert view["campaign"] == TYPED
     assert len(coordinator_app.dispatcher.sent) == 1  # it runs like one submitted over REST
     again = browser.get("/campaigns/new", query_string={"like": view["id"]}).text
     assert 'value="from-the-form"' in again

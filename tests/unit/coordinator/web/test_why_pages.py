@@ -58,10 +58,10 @@ def test_the_page_shows_where_the_time_went(coordinator_app: CoordinatorApp, bro
     page = every_tab(browser, campaign_id)
     shown = " ".join(sentences(page))
     assert (
-        "A mean watched request of tproxy takes 350 [350, 350] µs longer than one of direct at low (closed(8)) of "
-        "http_keepalive, 5 pairs: only tproxy has proxy_residence (to_origin) "
-        "300 [300, 300]; the rest, which no stage explains, +50 [50, 50]." in shown
+        "A request of tproxy takes 350 µs longer than one of direct. 86 % of that is proxy residence (to origin)."
+        in shown
     )
+    assert "proxy residence to origin +300 [+300, +300] only tproxy the rest – +50 [+50, +50] –" in shown
     assert "with the 95 % interval of each figure" in shown
     assert "Mean service time of each datapath" in page.text
     assert "tproxy: proxy residence 300 µs" in page.text
@@ -226,7 +226,7 @@ def test_a_trial_without_probes_or_stacks_shows_neither(coordinator_app: Coordin
     coordinator_app.run_block()
     (trial, *_) = coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]
     page = browser.get(f"/trials/{trial['id']}")
-    assert "tokens = 9, gap_us = 5000" in sentences(page)
+    assert "tokens = 9, gap_us = 5,000" in sentences(page)
     assert "uplot" not in page.text
     assert "On-CPU stacks" not in page.text
     assert coordinator_app.get(f"trials/{trial['id']}").json["decomposition"] is None

@@ -18,6 +18,7 @@ from domain.trial import BlockResult, TrialResult, Validity
 from workers.agent.api_client import Coordinator
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import STOP_AGAIN_S, STOP_GRACE_S, Lease, end_block, execute
+from workers.agent.tally import Ending
 from workers.runner.measurement import Cancelled
 
 MESSAGE = BlockMessage(block_id="k1-0", attempt=1)
@@ -66,6 +67,11 @@ def problem(status: int) -> httpx.Response:
 
 
 @pytest.fixture
+def endings() -> list[Ending]:
+    return []
+
+
+@pytest.fixture
 def fake() -> FakeCoordinator:
     return FakeCoordinator()
 
@@ -88,26 +94,29 @@ def test_a_block_is_claimed_run_and_reported(fake: FakeCoordinator, coordinator:
     assert fake.reports[0].lease == "l1"
 
 
-def test_a_refused_claim_runs_nothing(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+def test_a_refused_claim_runs_nothing(fake: FakeCoordinator, coordinator: Coordinator, endings: list[Ending]) -> None:
     fake.claim_status = 409
 
     def never(*_: object) -> BlockResult:
         raise AssertionError("must not run")
 
-    execute(MESSAGE, coordinator, never)
-    assert fake.reports == []
+    execute(MESSAGE, coordinator, never, count=endings.append)
+    assert (fake.reports, endings) == ([], [])
 
 
-def test_a_failure_is_reported_with_its_words(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+def test_a_failure_is_reported_with_its_words(
+    fake: FakeCoordinator, coordinator: Coordinator, endings: list[Ending]
+) -> None:
     def fails(*_: object) -> BlockResult:
         raise RuntimeError("no namespaces left")
 
-    execute(MESSAGE, coordinator, fails)
+    execute(MESSAGE, coordinator, fails, count=endings.append)
+    assert endings == [Ending.FAILED]
     assert fake.reports[0].failure == "RuntimeError: no namespaces left"
     assert not fake.reports[0].cancelled
 
 
-def test_a_cancel_flag_stops_the_block(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+def test_a_cancel_flag_stops_the_block(fake: FakeCoordinator, coordinator: Coordinator, endings: list[Ending]) -> None:
     fake.cancel = True
 
     def until_stopped(job: BlockJob, progress: Callable[..., None], stop: Callable[[], bool]) -> BlockResult:
@@ -118,12 +127,12 @@ def test_a_cancel_flag_stops_the_block(fake: FakeCoordinator, coordinator: Coord
             time.sleep(0.005)
         raise Cancelled
 
-    execute(MESSAGE, coordinator, until_stopped, period_s=0.01)
-    assert fake.reports[0].cancelled
+    execute(MESSAGE, coordinator, until_stopped, period_s=0.01, count=endings.append)
+    assert (fake.reports[0].cancelled, endings) == (True, [Ending.CANCELLED])
     assert {"lease": "l1", "phase": "slices", "datapath": "direct", "slices_done": 3} in fake.beats
 
 
-def test_a_lost_lease_reports_nothing(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+def test_a_lost_lease_reports_nothing(fake: FakeCoordinator, coordinator: Coordinator, endings: list[Ending]) -> None:
     fake.beat_status = 409
 
     def measures(job: BlockJob, progress: object, stop: Callable[[], bool]) -> BlockResult:
@@ -133,8 +142,8 @@ def test_a_lost_lease_reports_nothing(fake: FakeCoordinator, coordinator: Coordi
             time.sleep(0.005)
         return RESULT
 
-    execute(MESSAGE, coordinator, measures, period_s=0.01)
-    assert fake.reports == []
+    execute(MESSAGE, coordinator, measures, period_s=0.01, count=endings.append)
+    assert (fake.reports, endings) == ([], [Ending.LOST])
 
 
 def test_a_coordinator_that_is_away_for_the_whole_lease_loses_it(
@@ -157,13 +166,15 @@ def test_a_coordinator_that_is_away_for_the_whole_lease_loses_it(
         assert lease.stop()
 
 
-def test_a_stop_signal_is_reported_and_raised_again(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+def test_a_stop_signal_is_reported_and_raised_again(
+    fake: FakeCoordinator, coordinator: Coordinator, endings: list[Ending]
+) -> None:
     def stopped(*_: object) -> BlockResult:
         raise SystemExit(0)
 
     with pytest.raises(SystemExit):
-        execute(MESSAGE, coordinator, stopped)
-    assert fake.reports[0].cancelled
+        execute(MESSAGE, coordinator, stopped, count=endings.append)
+    assert (fake.reports[0].cancelled, endings) == (True, [Ending.CANCELLED])
 
 
 def test_a_report_is_kept_until_it_is_accepted(fake: FakeCoordinator, coordinator: Coordinator, tmp_path: Path) -> None:

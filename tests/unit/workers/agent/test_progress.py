@@ -1,6 +1,7 @@
 """After each block a worker writes the campaign's progress to InfluxDB, as the coordinator reports it."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from domain.block import Block
+from domain.campaign_points import SLACK_MS
 from domain.jobs import BlockJob, BlockMessage
 from domain.load import ClosedLoad
 from domain.sample import Point
@@ -47,7 +49,7 @@ def job(campaign_id: str) -> BlockJob:
     )  # fmt: skip
     return BlockJob(
         campaign_id=campaign_id, campaign_name="c", block_id=f"{campaign_id}-0", attempt=1, lease="l", block=block,
-        slice_s=1, warm_up_s=0, probes=(),
+        slice_s=1, warm_up_s=0, probes=(), campaign_started_at=datetime.fromtimestamp(1_700_000_000, UTC),
     )  # fmt: skip
 
 
@@ -80,8 +82,9 @@ def test_progress_and_verdicts_are_written_after_each_block_and_announced_at_the
         coordinator_app.run_block(latency_ns=100_000, rates={"direct": 1000 + ended, "tproxy": 500})
         announce(job(campaign_id), worker, telemetry, clock=count(NOW_NS + ended).__next__)
     progress = telemetry.of("campaign_progress")
+    range_ms = {"name": "c", "from_ms": 1_700_000_000_000 - SLACK_MS, "until_ms": NOW_NS // 10**6 + SLACK_MS}
     assert [point.fields for point in progress] == [
-        {"blocks_ended": ended, "blocks_failed": 0, "blocks_planned": 10} for ended in range(1, 11)
+        {"blocks_ended": ended, "blocks_failed": 0, "blocks_planned": 10, **range_ms} for ended in range(1, 11)
     ]
     assert [point.time_ns for point in progress] == [NOW_NS + ended for ended in range(1, 11)]
     verdicts = {(v.tags["level"], v.tags["metric"]): v for v in telemetry.of("verdict")}  # the last ones of each
@@ -103,6 +106,16 @@ def test_progress_and_verdicts_are_written_after_each_block_and_announced_at_the
     assert event.time_ns == NOW_NS + 10
 
 
+def test_a_worker_learns_when_its_campaign_started_from_the_coordinator(
+    coordinator_app: CoordinatorApp, tmp_path: Path
+) -> None:
+    coordinator_app.submit(blocks=1)
+    began_s = coordinator_app.now = coordinator_app.now + 30
+    claimed = worker_of(coordinator_app, tmp_path).claim(coordinator_app.last_sent())
+    assert claimed.campaign_started_at == datetime.fromtimestamp(began_s, UTC)
+    assert claimed.listed_as == f"· 1970-01-12 13:47 · {claimed.campaign_name} · {claimed.campaign_id}"
+
+
 def test_a_failed_block_is_progress_too(coordinator_app: CoordinatorApp, tmp_path: Path) -> None:
     campaign_id = coordinator_app.submit(blocks=1)
     for _ in range(3):
@@ -113,7 +126,7 @@ def test_a_failed_block_is_progress_too(coordinator_app: CoordinatorApp, tmp_pat
     telemetry = Telemetry()
     announce(job(campaign_id), worker_of(coordinator_app, tmp_path), telemetry)
     (point,) = telemetry.of("campaign_progress")
-    assert point.fields == {"blocks_ended": 1, "blocks_failed": 1, "blocks_planned": 1}
+    assert [point.fields[f"blocks_{name}"] for name in ("ended", "failed", "planned")] == [1, 1, 1]
     assert all("ratio" not in verdict.fields for verdict in telemetry.of("verdict"))
 
 

@@ -72,6 +72,20 @@ def run(
     return pauses
 
 
+def test_the_time_of_a_sign_of_life_is_that_of_the_last_registration_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    link, now = FakeLink(), [1_700_000_000.0]
+    monkeypatch.setattr("workers.agent.registration.time.time", lambda: now[0])
+    registration = HostRegistration(link, lambda: HOST, lambda: None, end=lambda: None)
+    assert registration.life_at_s == 0
+    link.on_register = iter([httpx.ConnectError("away"), None, httpx.ConnectError("away")])
+    seen = []
+    for _ in range(3):
+        now[0] += 30
+        registration.round()
+        seen.append(registration.life_at_s)
+    assert seen == [0, 1_700_000_060, 1_700_000_060]
+
+
 ERRORS = [
     FileNotFoundError("outbox"),
     PermissionError("outbox"),

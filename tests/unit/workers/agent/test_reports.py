@@ -111,7 +111,8 @@ def test_a_refusal_in_the_apis_format_deletes_the_report(tmp_path: Path, status:
         coordinator.claim(MESSAGE)
 
 
-def test_a_result_that_is_not_understood_is_kept_and_its_attempt_ends_with_the_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [413, 422])
+def test_a_result_that_is_not_taken_is_kept_and_its_attempt_ends_with_the_reason(tmp_path: Path, status: int) -> None:
     taken: list[Report] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -121,7 +122,7 @@ def test_a_result_that_is_not_understood_is_kept_and_its_attempt_ends_with_the_r
                 "message": "the input is invalid",
                 "problems": [{"field": "result.new", "message": "unknown field"}],
             }
-            return httpx.Response(422, json=body)
+            return httpx.Response(status, json=body)
         taken.append(report)
         return httpx.Response(204)
 
@@ -131,6 +132,24 @@ def test_a_result_that_is_not_understood_is_kept_and_its_attempt_ends_with_the_r
     assert Report.model_validate(kept["report"]) == REPORT
     assert [report.lease for report in taken] == ["l1"]
     assert "result.new: unknown field" in taken[0].failure
+
+
+def test_a_result_of_a_campaign_that_was_set_aside_is_kept(tmp_path: Path) -> None:
+    """The error may be the coordinator's; what has no result has nothing to keep."""
+    body = {"message": "the campaign k1 is set aside: Boom", "problems": [], "code": "set_aside"}
+    asked: list[bytes] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request.content)
+        return httpx.Response(409, json=body)
+
+    coordinator = connected(tmp_path, handler)
+    coordinator.report(JOB, Report(lease="l1", failure="no lab"), patience_s=0)
+    assert waiting(tmp_path) == []
+    coordinator.report(JOB, REPORT, patience_s=0)
+    assert coordinator.deliver() == 0
+    assert waiting(tmp_path) == ["k1-0-1.bad"]
+    assert len(asked) == 2  # it is not sent for ever
 
 
 @pytest.fixture

@@ -77,9 +77,10 @@ def test_without_redis_a_worker_lives_and_says_why(error: Exception) -> None:
     worker.watch(600)
     assert worker.ended == []
     assert str(error) in worker.watchdog.broker_error
+    assert worker.watchdog.queued is None
     worker.away = None
     worker.watch(LOOK_S)
-    assert worker.watchdog.broker_error == ""
+    assert (worker.watchdog.broker_error, worker.watchdog.queued) == ("", 1)
 
 
 def test_it_looks_again_and_again_whatever_happens() -> None:

@@ -78,3 +78,11 @@ def test_a_table_is_made_quickly() -> None:
     started = time.process_time()
     maglev.table([*BACKENDS, "new"], [*BACKENDS, "new"])
     assert time.process_time() - started < 0.2
+
+
+def test_what_moves_when_a_backend_joins_is_its_share_and_hardly_more() -> None:
+    moved = maglev.moved(BACKENDS, BACKENDS[1:], BACKENDS[:1])
+    assert 1 / len(BACKENDS) <= moved + 1 / maglev.SLOTS
+    assert moved < 1 / len(BACKENDS) + 0.03
+    assert maglev.moved(BACKENDS, BACKENDS, ()) == 0
+    assert maglev.moved(BACKENDS, (), BACKENDS) == 1

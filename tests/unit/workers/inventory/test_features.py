@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from workers.inventory import kernel_features
+from workers.inventory import nft_features
 from workers.inventory.features import remedy_of
+from workers.inventory.refused import Refused
 
 
 def test_no_module_is_to_be_loaded_where_the_kernel_takes_none(tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ def test_a_refused_rule_is_reported_by_its_reason_alone(
     def refuse(argv: list[str], **_: Any) -> None:
         raise subprocess.CalledProcessError(1, argv, stderr=stderr)
 
-    monkeypatch.setattr(kernel_features.subprocess, "run", refuse)
-    with pytest.raises(kernel_features.Refused) as refused:
-        kernel_features.nft_flowtable()
+    monkeypatch.setattr(nft_features.subprocess, "run", refuse)
+    with pytest.raises(Refused) as refused:
+        nft_features.flowtable()
     assert str(refused.value) == reason

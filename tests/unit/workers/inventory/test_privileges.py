@@ -10,8 +10,8 @@ from pyroute2.netlink.exceptions import NetlinkError
 from bpf.loader import BpfError
 from workers.inventory import features
 from workers.inventory.features import probe_features
-from workers.inventory.kernel_features import Refused
 from workers.inventory.privileges import remedy_of_refusal
+from workers.inventory.refused import Refused
 
 ALL = "000001ffffffffff"
 WITHOUT_SYS_ADMIN = "000001ffffdfffff"
@@ -62,6 +62,15 @@ def test_a_read_only_proc_sys_is_no_missing_feature(tmp_path: Path) -> None:
 def test_what_the_kernel_lacks_keeps_its_remedy(tmp_path: Path) -> None:
     for error in (OSError(errno.ENOENT, "No such file or directory"), Refused("nft: unknown expression")):
         assert remedy_of_refusal(error, status(tmp_path, DOCKERS)) == ""
+
+
+def test_a_refusal_of_netlink_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise NetlinkError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(features, "TRIES", (features.Try("netkit", refuse, "Use Linux 6.7.", needs_root=False),))
+    found = {feature.name: feature for feature in probe_features({})}["netkit"]
+    assert found.reason == "Operation not supported."
 
 
 def test_a_refused_feature_has_the_remedy_of_privileges(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from workers.lab.lab import Lab
 from workers.origins.base import OriginError
-from workers.origins.nginx import NginxOrigin
+from workers.origins.nginx import PLACE, NginxOrigin
 
 
 def origin_in(run_dir: Path) -> NginxOrigin:
+    (run_dir / PLACE).mkdir()
     lab = SimpleNamespace(run_dir=run_dir, answering=("10.0.0.1", "10.0.0.2"))
     return NginxOrigin(cast(Lab, lab), b"")
 
@@ -56,7 +57,7 @@ def test_a_question_that_failed_is_not_subtracted_from_later_counts(tmp_path: Pa
     for _ in range(3):
         with pytest.raises(OriginError):
             origin.requests()  # nginx does not listen yet
-    page = StatusPage(tmp_path / "status.sock")
+    page = StatusPage(tmp_path / PLACE / "status.sock")
     assert page.answering(origin.requests) == 0
     page.requests += 7
     assert page.answering(origin.requests) == 7
@@ -66,7 +67,7 @@ def test_a_question_that_failed_is_not_subtracted_from_later_counts(tmp_path: Pa
 
 
 def test_a_line_that_nginx_has_written_half_is_counted_once_it_is_whole(tmp_path: Path) -> None:
-    log, origin = tmp_path / "opened.log", origin_in(tmp_path)
+    log, origin = tmp_path / PLACE / "opened.log", origin_in(tmp_path)
     assert origin.connections() == {}
     log.write_bytes(b"10.0.0.1\n10.0")
     assert origin.connections() == {"10.0.0.1": 1}
@@ -75,7 +76,7 @@ def test_a_line_that_nginx_has_written_half_is_counted_once_it_is_whole(tmp_path
 
 
 def test_positions_in_the_log_are_bytes_not_characters(tmp_path: Path) -> None:
-    log, origin = tmp_path / "opened.log", origin_in(tmp_path)
+    log, origin = tmp_path / PLACE / "opened.log", origin_in(tmp_path)
     log.write_bytes(b"10.0.0.1\n10.0.0.2\r")  # text mode would read the carriage return as the end of the line
     assert origin.connections() == {"10.0.0.1": 1}
     log.write_bytes(b"10.0.0.1\n10.0.0.2\r\n\xc3\xa9")

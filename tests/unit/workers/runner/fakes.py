@@ -9,12 +9,14 @@ from typing import Any, ClassVar
 from domain.condition import Condition
 from domain.counters import Counters
 from domain.cpu_time import CpuTime
+from domain.evidence import Attack, Handshakes, Loss
 from domain.histogram import LatencyHistogram
 from domain.sample import Point, StageHistogram, TrialTags
 from domain.stacks import Stacks
 from domain.watched import Span, StageRole, Watched
 from probes.base import LabView, ProbeError
 from workers.datapaths.base import Datapath, DatapathError
+from workers.lab.conditions import ConditionError
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.host_cpu import HostTicks
 from workers.lab.spec import LabSpec
@@ -82,6 +84,9 @@ class FakeOrigin:
     def connections(self) -> dict[str, int]:
         return {}
 
+    def named(self) -> dict[str, int]:
+        return self.lab.world.faults.get(("origin named", self.lab.label), {})
+
     def wrong_clients(self) -> list[str]:
         return self.lab.world.faults.get(("wrong", self.lab.label), [])
 
@@ -120,6 +125,7 @@ class FakeGenerator:
     name = "showdown-traffic"
     own_rates = True
     many_clients = True
+    verifies = True
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -169,6 +175,7 @@ class FakeCondition:
 
     lab: Any
     condition: Condition
+    sent: int = 0
 
     def conntrack_entries(self) -> int | None:
         count = self.lab.world.faults.get(("tracked", self.lab.label), 4 if self.condition.conntrack else 0)
@@ -178,6 +185,27 @@ class FakeCondition:
     def ballast_packets(self) -> int | None:
         walked = self.lab.world.faults.get(("walked", self.lab.label), self.lab.world.requests.get(self.lab.label, 0))
         return walked if self.condition.ballast_rules else None
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        if self.condition.spoofed_per_s:
+            self.lab.world.log.append(f"attack {self.lab.label}")
+            if problem := self.lab.world.faults.get(("attack", self.lab.label)):
+                raise ConditionError(problem)
+            self.sent += 500
+        yield
+
+    def attack(self) -> Attack | None:
+        answered = self.lab.world.faults.get(("answered", self.lab.label), 0)
+        handshakes = Handshakes() if self.condition.syn_flood_per_s else None
+        attack = Attack(sent=self.sent, answered=answered, handshakes=handshakes)
+        return attack if self.condition.spoofed_per_s else None
+
+    def losses(self) -> dict[str, Loss] | None:
+        if not self.condition.loss_percent:
+            return None
+        sound = {host: Loss(sent=100_000, lost=1_000, left=99_000) for host in ("client", "server")}
+        return sound | self.lab.world.faults.get(("losses", self.lab.label), {})
 
 
 @dataclass

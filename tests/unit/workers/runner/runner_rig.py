@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
 from domain.block import Block
@@ -27,6 +28,8 @@ from workers.runner.trial_run import RunnerContext
 from workers.workloads.http_keepalive import HttpKeepalive
 from workers.workloads.udp_rr import UdpRr
 
+STARTED_AT = datetime(2026, 11, 30, 3, 21, tzinfo=UTC)
+
 
 def job(
     order: tuple[str, ...] = ("fake", "fake#2", "fake#2", "fake"),
@@ -43,7 +46,7 @@ def job(
                   datapaths=("fake", "fake#2"), order=order, probed=probed, profiled=profiled, host="h1",
                   clients=clients, build=build)  # fmt: skip
     return BlockJob(campaign_id="k1", campaign_name="c", block_id="k1-3", attempt=2, lease="l", block=block, slice_s=1,
-                    warm_up_s=0.5, probes=("run_queue",))  # fmt: skip
+                    warm_up_s=0.5, probes=("run_queue",), campaign_started_at=STARTED_AT)  # fmt: skip
 
 
 def context(world: World, telemetry: FakeTelemetry | None = None) -> RunnerContext:

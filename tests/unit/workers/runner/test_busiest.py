@@ -9,8 +9,9 @@ from domain.busy import MOST_BUSY, BusyProcess
 from domain.cpu_time import CpuTime
 from domain.trial import Reason
 from workers.runner.busiest import Look, busiest, look
+from workers.runner.evidence import Evidence
 from workers.runner.foreign import ProcessTicks
-from workers.runner.validity import Evidence, judge, prove
+from workers.runner.validity import judge, prove
 
 
 def process(pid: int, name: str, ticks: int, *, waited: int = 0, parent: int = 1) -> ProcessTicks:

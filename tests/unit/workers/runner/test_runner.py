@@ -164,7 +164,7 @@ def test_labs_are_built_in_the_blocks_own_order_and_reported_in_the_campaigns(wo
     assert [line.split()[2] for line in world.log if line.startswith("lab")] == ["fake#2", "fake"]
     assert world.targets == ["fake#2", "fake"]
     assert list(trials) == ["fake", "fake#2"]
-    runs = {point.tags["datapath"]: point.tags["run"] for point in points.points if "run" in point.tags}
+    runs = {point.tags["datapath"]: point.fields["trial"] for point in points.points if "trial" in point.fields}
     assert runs == {"fake": "k1-3-2-0", "fake#2": "k1-3-2-1"}  # the trial's id, whatever the order of building
 
 

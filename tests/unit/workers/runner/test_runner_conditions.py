@@ -58,6 +58,16 @@ def test_gso_that_stayed_on_in_every_lab_is_a_mismatch_too(world: World) -> None
     assert trials["fake"].validity.findings[0].detail == "offloads differ from the block's: gso on, not off"
 
 
+def test_gro_that_stayed_off_in_every_lab_is_a_mismatch_too(world: World) -> None:
+    merging = ClosedLoad(connections=4, condition=parse_condition("gro, mtu(1280), proxy_threads(2)"))
+    assert reasons(run(world, {"load": merging})) == {"fake": set(), "fake#2": set()}
+    for label in ("fake", "fake#2"):
+        world.faults["offloads", label] = {"gro": False}
+    trials = run(world, {"load": merging})
+    assert reasons(trials) == {"fake": {Reason.OFFLOAD_MISMATCH}, "fake#2": {Reason.OFFLOAD_MISMATCH}}
+    assert trials["fake"].validity.findings[0].detail == "offloads differ from the block's: gro off, not on"
+
+
 def test_connections_are_tracked_where_the_condition_says_so(world: World) -> None:
     world.faults["tracked", "fake#2"] = 3  # of four open ones
     trials = run(world, {"load": TRACKED})

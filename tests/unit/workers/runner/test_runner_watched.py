@@ -102,6 +102,14 @@ def test_points_are_sent_while_the_generator_runs(world: World) -> None:
     assert [at for at in done if at[0] == Phase.SLICES] == [(Phase.SLICES, "fake", 1), (Phase.SLICES, "fake#2", 2)]
 
 
+def test_the_start_of_a_block_names_its_campaign(world: World) -> None:
+    telemetry = FakeTelemetry()
+    run(world, telemetry=telemetry)
+    (event,) = [point for point in telemetry.points if point.measurement == "campaign_event"]
+    assert event.tags == {"as_listed": job().listed_as, "campaign": "k1", "host": "h1", "kind": "block"}
+    assert job().listed_as == "· 2026-11-30 03:21 · c · k1"
+
+
 def test_every_trial_is_sent_to_telemetry_once_and_invalid_ones_without_figures(world: World) -> None:
     telemetry = FakeTelemetry()
     world.faults["bypass", "fake#2"] = True
@@ -109,7 +117,7 @@ def test_every_trial_is_sent_to_telemetry_once_and_invalid_ones_without_figures(
     points = {point.tags["datapath"]: point for point in telemetry.points if point.measurement == "trial"}
     assert len([point for point in telemetry.points if point.measurement == "trial"]) == len(points) == 2
     assert (points["fake"].fields["valid"], points["fake#2"].fields["reasons"]) == (1, "bypassed")
-    assert points["fake"].tags["run"] == "k1-3-2-0"
+    assert points["fake"].fields["trial"] == "k1-3-2-0"
     assert "requests_per_s" in points["fake"].fields
     assert "requests_per_s" not in points["fake#2"].fields
 

@@ -7,7 +7,8 @@ from domain.cpu_time import CpuTime
 from domain.sample import BUCKETS, StageHistogram
 from domain.trial import Reason, SliceResult
 from domain.watched import StageRole, Watched
-from workers.runner.validity import Evidence, judge, prove
+from workers.runner.evidence import Evidence
+from workers.runner.validity import judge, prove
 
 
 def good(**changes: object) -> Evidence:
@@ -176,3 +177,14 @@ def test_only_the_environment_concerns_the_whole_block() -> None:
     noise = good(cpu=CpuTime(wall_s=1, cpus=2, steal_s=0.5), origin_requests=0)
     assert [one.reason for one in judge(noise, prove(noise)).environment] == [Reason.STEAL]
     assert judge(good(), prove(good())).environment == ()
+
+
+def test_only_an_origin_that_an_event_killed_may_miss_connections() -> None:
+    """A proxy has accepted them, and the origin was dead."""
+    counts = {"counters": BALANCED.model_copy(update={"origins": {"a": 4, "b": 40}}), "connections": 44}
+    seen = {"a": 4, "b": 4}
+    assert Reason.BYPASSED in reasons(good(**counts, origin_connections=seen))
+    counts["counters"] = counts["counters"].model_copy(update={"connections": 44, "packets": 2000})  # type: ignore[attr-defined]
+    assert reasons(good(**counts, origin_connections=seen, dead_origins={"b"})) == ()
+    assert Reason.BYPASSED in reasons(good(**counts, origin_connections=seen, dead_origins={"a"}))
+    assert Reason.BYPASSED in reasons(good(**counts, origin_connections={"a": 4, "b": 44}, dead_origins={"b"}))

@@ -72,6 +72,18 @@ def test_a_datapath_that_the_host_lacks_something_for_is_not_run_and_says_why() 
     assert trait.asked == [] == benches
 
 
+def test_a_datapath_that_carries_http_only_is_not_asked_over_plain_tcp() -> None:
+    class OnlyHttp(FakeDatapath):
+        services = frozenset({"http"})
+
+    trait = FakeTrait("half_close", yes("Seen."))
+    what, benches = collecting(trait)
+    found = MatrixRun({"gateway": OnlyHttp(name="gateway")}, what.traits, what.bench).run(HOST)
+    (finding,) = found.rows[0].findings.values()
+    assert (finding.answer, trait.asked, benches) == (Answer.NOT_APPLICABLE, [], [])
+    assert finding.evidence == "It carries http only; these tests converse over plain TCP."
+
+
 class NoIpv6(FakeBench):
     """Where a lab of IPv6 is asked for, ``trouble`` comes."""
 

@@ -1,0 +1,30 @@
+"""The entries of a BPF hash map, as bytes."""
+
+import ctypes
+import struct
+
+from bpf.enums import Command
+from bpf.instance import shape_of
+from bpf.loader import BpfError
+from bpf.syscall import bpf
+
+
+def entries_of(fd: int) -> list[tuple[bytes, bytes]]:
+    """Keys and values. What is added or removed meanwhile may be missing. Raises :class:`~bpf.loader.BpfError`."""
+    shape = shape_of(fd)
+    key, value = ctypes.create_string_buffer(shape.key_bytes), ctypes.create_string_buffer(shape.value_bytes)
+    found: list[tuple[bytes, bytes]] = []
+    known = 0  # no key before the first
+    while len(found) < shape.entries:
+        try:
+            attributes = struct.pack("=IIQQQ", fd, 0, known, ctypes.addressof(key), 0)
+            bpf(Command.MAP_GET_NEXT_KEY, attributes, "the next key")
+            attributes = struct.pack("=IIQQQ", fd, 0, ctypes.addressof(key), ctypes.addressof(value), 0)
+            bpf(Command.MAP_LOOKUP_ELEM, attributes, "an entry")
+        except BpfError as error:
+            if "ENOENT" in str(error):
+                break
+            raise
+        found.append((key.raw, value.raw))
+        known = ctypes.addressof(key)
+    return found

@@ -1,0 +1,1 @@
+"""Who may do what: principals, the scope that each route needs, and the audit log."""

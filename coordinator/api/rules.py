@@ -1,0 +1,109 @@
+"""Regression rules: which change of a trend is reported, and its receivers."""
+
+from typing import NoReturn
+
+from apiflask import APIBlueprint
+from flask import abort
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from coordinator.access import audit
+from coordinator.notice_settings import NoticeSettings
+from coordinator.services import services
+from coordinator.store import rules as store
+from coordinator.store.json_text import Unreadable
+from coordinator.store.rules import RuleRow
+from domain.problems import InvalidInput, Problem
+from domain.rule import NewRule, Rule
+
+blueprint = APIBlueprint("rules", __name__, tag="Trends")
+
+
+class RuleList(BaseModel):
+    """Rules, the oldest first."""
+
+    rules: list[Rule]
+
+
+@blueprint.get("/rules")
+@blueprint.output(RuleList)
+def list_rules() -> RuleList:
+    """Every rule with its newest events, their messages, and each attempt to deliver them."""
+    return RuleList(rules=all_rules())
+
+
+@blueprint.post("/rules")
+@blueprint.input(NewRule, arg_name="wanted")
+@blueprint.output(Rule, status_code=201)
+def add_rule(wanted: NewRule) -> Rule:
+    """Report a regression of one trend, by webhook and mail.
+
+    Each campaign of the series is compared with the mean of up to ten campaigns before it. It is a regression if the
+    change is at least `percent` and its 95 % interval excludes "no change". A step is one event, not one per campaign.
+    """
+    return add(wanted)
+
+
+@blueprint.get("/rules/<rule_id>")
+@blueprint.output(Rule)
+@blueprint.doc(responses=[404])
+def get_rule(rule_id: str) -> Rule:
+    """A rule with its newest events, their messages, and each attempt to deliver them."""
+    with services().store.read() as session:
+        return store.rule_view(session, session.get(RuleRow, rule_id) or _no_rule(rule_id))
+
+
+@blueprint.delete("/rules/<rule_id>")
+@blueprint.output(Rule)
+@blueprint.doc(responses=[404])
+def remove_rule(rule_id: str) -> Rule:
+    """Forget a rule with its events; messages that are not sent yet never are."""
+    return remove(rule_id)
+
+
+def all_rules(series_id: str | None = None) -> list[Rule]:
+    """Every rule, or those of one series."""
+    with services().store.read() as session:
+        return [view for row in store.rules_of(session, series_id) if (view := _readable(session, row)) is not None]
+
+
+def _readable(session: Session, row: RuleRow) -> Rule | None:
+    """A rule; ``None`` if it cannot be read, which its ticker logs at each campaign."""
+    try:
+        return store.rule_view(session, row)
+    except Unreadable:
+        return None
+
+
+def add(wanted: NewRule) -> Rule:
+    """Store a rule. Raises :class:`InvalidInput`."""
+    known = services()
+    if problems := _problems(wanted, known.settings.notices):
+        raise InvalidInput(problems)
+    with known.store.write() as session:
+        found = store.rule_view(session, store.add(session, wanted, known.clock()))
+    audit.about("rule", found.id)
+    return found
+
+
+def remove(rule_id: str) -> Rule:
+    """Forget a rule; returns what it was. Aborts with 404."""
+    with services().store.write() as session:
+        row = session.get(RuleRow, rule_id, with_for_update=True) or _no_rule(rule_id)
+        found = store.rule_view(session, row)
+        store.remove(session, row)
+        return found
+
+
+def _problems(wanted: NewRule, allowed: NoticeSettings) -> list[Problem]:
+    found = []
+    if wanted.webhook and (message := allowed.webhook_problem(wanted.webhook)):
+        found.append(Problem(field="webhook", message=message))
+    for index, address in enumerate(wanted.email):
+        if message := allowed.mail_problem(address):
+            found.append(Problem(field=f"email.{index}", message=message))
+    return found
+
+
+def _no_rule(rule_id: str) -> NoReturn:
+    abort(404, f"there is no rule {rule_id[:64]!r}")

@@ -1,0 +1,65 @@
+"""Series of campaigns, and their trends."""
+
+from typing import NoReturn
+
+from apiflask import APIBlueprint
+from flask import abort
+from pydantic import BaseModel, Field
+
+from coordinator.services import services
+from coordinator.store import series as store
+from domain.frozen import Frozen
+from domain.trend import Series, TrendReport
+
+blueprint = APIBlueprint("series", __name__, tag="Trends")
+
+
+class SeriesQuery(Frozen):
+    """How many series."""
+
+    limit: int = Field(default=100, ge=1, le=500, description="Series in the answer, the newest first.")
+
+
+class SeriesList(BaseModel):
+    """Series, the one with the newest campaign first."""
+
+    series: list[Series]
+
+
+@blueprint.get("/series")
+@blueprint.input(SeriesQuery, location="query", arg_name="query")
+@blueprint.output(SeriesList)
+def list_series(query: SeriesQuery) -> SeriesList:
+    """Series: campaigns of one file on the same hosts, whose figures can be followed over time."""
+    return SeriesList(series=newest_series(query.limit))
+
+
+@blueprint.get("/series/<series_id>")
+@blueprint.output(TrendReport)
+@blueprint.doc(responses=[404])
+def get_series(series_id: str) -> TrendReport:
+    """A series with all its trends: values, changes of level, and what was new about its hosts."""
+    return trend_report(series_id)
+
+
+def newest_series(limit: int) -> list[Series]:
+    """Series, the one with the newest campaign first."""
+    with services().store.read() as session:
+        return store.series_list(session, limit)
+
+
+def trend_report(series_id: str) -> TrendReport:
+    """A series with all its trends, computed once per campaign that it gets. Aborts with 404."""
+    known = services()
+    with known.store.read() as session:
+        version = store.version_of(session, series_id)
+        if version is None:
+            no_series(series_id)
+        return known.trends.get(
+            series_id, version, lambda: store.trend_report(session, series_id) or no_series(series_id)
+        )
+
+
+def no_series(series_id: str) -> NoReturn:
+    """Abort with 404."""
+    abort(404, f"there is no series {series_id[:64]!r}")

@@ -1,0 +1,45 @@
+"""What came of campaigns that have ended: the ticker stores outcome, report and tally of each once."""
+
+import logging
+
+from sqlalchemy import select, update
+
+from coordinator.scheduling.lifecycle import CampaignState
+from coordinator.store import reports
+from coordinator.store.database import Store
+from coordinator.store.models import CampaignRow
+from coordinator.store.quarantine import is_outage
+
+_AT_ONCE = 4  # campaigns of one round
+_ENDED = tuple(state for state in CampaignState if state.ended)
+_UNKNOWN = ""  # the outcome of a campaign that cannot be read
+
+log = logging.getLogger(__name__)
+
+
+def fill(store: Store) -> None:
+    """Store the outcomes of campaigns that have ended, the newest first; also of those from before there were any."""
+    missing = CampaignRow.outcome.is_(None), CampaignRow.state.in_(_ENDED)
+    with store.read() as session:
+        query = select(CampaignRow.id).where(*missing).order_by(CampaignRow.created_at.desc())
+        ids = session.scalars(query.limit(_AT_ONCE)).all()
+    for campaign_id in ids:
+        word, sentence = _outcome(store, campaign_id)
+        with store.write() as session:
+            found = update(CampaignRow).where(CampaignRow.id == campaign_id, *missing)
+            session.execute(found.values(outcome=word, outcome_sentence=sentence))
+
+
+def _outcome(store: Store, campaign_id: str) -> tuple[str, str]:
+    try:
+        with store.read() as session:
+            version = reports.version_of(session, campaign_id)
+        found = reports.report(store, campaign_id, version) if version is not None else None
+        reports.tally(store, campaign_id)
+        reports.measured_of(store, campaign_id)
+    except Exception as error:  # its page says what is wrong with it; others must get theirs
+        if is_outage(error):
+            raise
+        log.exception("the outcome of %s is unknown", campaign_id)
+        return _UNKNOWN, ""
+    return reports.outcome_of(found) if found is not None else (_UNKNOWN, "")

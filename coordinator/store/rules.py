@@ -1,0 +1,214 @@
+"""Regression rules. A campaign is judged in the transaction that adds it to its series: once, and with its messages.
+
+After a regression, the level before it stays the baseline until a campaign is back, or until ten campaigns are at the
+new level. So a step makes one event, not one each night.
+"""
+
+import json
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from sqlalchemy import Float, ForeignKey, String, Text, UniqueConstraint, delete, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from coordinator.analysis.regression import Judgement, judge
+from coordinator.analysis.series import Figure, Recorded
+from coordinator.analysis.trend import campaigns_of
+from coordinator.store import outbox, series
+from coordinator.store.json_text import JsonText
+from coordinator.store.models import Base
+from coordinator.store.quarantine import is_outage
+from coordinator.store.series import SeriesPointRow
+from coordinator.store.times import iso
+from domain.bounds import printable
+from domain.problems import InvalidInput, Problem
+from domain.rule import BASELINE, MAX_RULES, NewRule, RegressionEvent, Rule
+
+PAYLOAD_VERSION = 1
+SHOWN_EVENTS = 20
+_ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+
+log = logging.getLogger(__name__)
+
+
+class RuleRow(Base):
+    """A rule. ``regressed_at`` is when the first regressed campaign was started; NULL while there is none."""
+
+    __tablename__ = "rules"
+
+    id: Mapped[str] = mapped_column(String(8), primary_key=True)
+    series: Mapped[str] = mapped_column(String(16), index=True)
+    wanted: Mapped[NewRule] = mapped_column(JsonText(NewRule), deferred=True)
+    created_at: Mapped[float] = mapped_column(Float(53))
+    regressed_since: Mapped[str | None] = mapped_column(String(8))
+    regressed_at: Mapped[float | None] = mapped_column(Float(53))
+    error: Mapped[str] = mapped_column(Text, default="")
+
+
+class RuleEventRow(Base):
+    """A regression that a rule found. Its campaign may have been deleted since."""
+
+    __tablename__ = "rule_events"
+    __table_args__ = (UniqueConstraint("rule_id", "campaign_id"),)
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    rule_id: Mapped[str] = mapped_column(ForeignKey("rules.id"))
+    campaign_id: Mapped[str] = mapped_column(String(8))
+    at: Mapped[float] = mapped_column(Float(53))
+    sentence: Mapped[str] = mapped_column(Text)
+
+
+def add(session: Session, wanted: NewRule, now: float) -> RuleRow:
+    """Store a rule. Raises :class:`InvalidInput` if its series has no such trend."""
+    found = series.recorded(session, wanted.series)
+    keys = {figure.key for one in found for figure in one.figures}
+    if not found:
+        raise InvalidInput([Problem(field="series", message=f"there is no series {wanted.series}")])
+    if _key(wanted) not in keys:
+        message = "the series has no such trend: see GET /api/v1/series/ID for its workloads, levels and datapaths"
+        raise InvalidInput([Problem(field="datapath", message=message)])
+    if (session.scalar(select(func.count()).select_from(RuleRow)) or 0) >= MAX_RULES:
+        raise InvalidInput([Problem(field="series", message=f"there are {MAX_RULES} rules, which is the limit")])
+    row = RuleRow(id=_new_id(8), series=wanted.series, wanted=wanted, created_at=now, error="")
+    session.add(row)
+    session.flush()
+    return row
+
+
+def remove(session: Session, row: RuleRow) -> None:
+    """Forget a rule with its events and messages, sent or not."""
+    events = session.scalars(select(RuleEventRow.id).where(RuleEventRow.rule_id == row.id)).all()
+    outbox.forget(session, events)
+    session.execute(delete(RuleEventRow).where(RuleEventRow.rule_id == row.id))
+    session.delete(row)
+
+
+def rules_of(session: Session, series_id: str | None = None) -> Sequence[RuleRow]:
+    """All rules, or those of one series, the oldest first."""
+    query = select(RuleRow).order_by(RuleRow.created_at, RuleRow.id)
+    return session.scalars(query if series_id is None else query.where(RuleRow.series == series_id)).all()
+
+
+def rule_view(session: Session, row: RuleRow) -> Rule:
+    """A rule as users see it."""
+    query = select(RuleEventRow).where(RuleEventRow.rule_id == row.id).order_by(RuleEventRow.at.desc())
+    events = session.scalars(query.limit(SHOWN_EVENTS)).all()
+    deliveries = outbox.deliveries_of(session, [event.id for event in events])
+    return Rule(
+        **row.wanted.model_dump(),
+        id=row.id,
+        created_at=iso(row.created_at) or "",
+        regressed_since=row.regressed_since,
+        error=row.error,
+        events=tuple(
+            RegressionEvent(
+                id=event.id,
+                campaign=event.campaign_id,
+                at=iso(event.at) or "",
+                sentence=event.sentence,
+                deliveries=tuple(deliveries.get(event.id, ())),
+            )
+            for event in events
+        ),
+    )
+
+
+def judge_campaign(session: Session, point: SeriesPointRow, now: float) -> None:
+    """Judge a campaign that was just added to its series. A rule that fails says so, and the others go on."""
+    recorded = cache(lambda: series.recorded(session, point.series, until=point.at))  # once for all rules
+    query = select(RuleRow).where(RuleRow.series == point.series).order_by(RuleRow.id).with_for_update()
+    for row in session.scalars(query).all():
+        try:
+            with session.begin_nested():
+                _judge(session, row, point, recorded, now)
+                row.error = ""
+        except Exception as error:
+            if is_outage(error):
+                raise
+            log.exception("rule %s did not judge %s", row.id, point.campaign_id)
+            row.error = printable(f"campaign {point.campaign_id} was not judged: {error}")[:500]
+
+
+def _judge(
+    session: Session, row: RuleRow, point: SeriesPointRow, recorded: Callable[[], Sequence[Recorded]], now: float
+) -> None:
+    wanted, key = row.wanted, _key(row.wanted)
+    found = [
+        (one, figure)
+        for one in recorded()
+        if (figure := next((figure for figure in one.figures if figure.key == key), None)) is not None
+    ]
+    newest = next((figure for one, figure in found if one.id == point.campaign_id), None)
+    if newest is None:
+        return
+    earlier = _baseline(row, [(one, figure) for one, figure in found if one.id != point.campaign_id])
+    verdict = judge([one.mean_log for one in earlier], newest.mean_log, wanted.metric, wanted.percent, wanted.direction)
+    if verdict is None:
+        return
+    if not verdict.is_regression:
+        row.regressed_since = row.regressed_at = None
+    elif row.regressed_at is None:
+        row.regressed_since, row.regressed_at = point.campaign_id, point.at
+        _report(session, row, verdict, found[-1][0], found, now)
+
+
+def _baseline(row: RuleRow, found: Sequence[tuple[Recorded, Figure]]) -> list[Figure]:
+    """The campaigns that the newest one is compared with."""
+    since = iso(row.regressed_at)
+    after = [figure for one, figure in found if since is not None and one.at >= since]
+    if since is not None and len(after) >= BASELINE:
+        row.regressed_since = row.regressed_at = None
+        return after[-BASELINE:]
+    return [figure for one, figure in found if since is None or one.at < since][-BASELINE:]
+
+
+def _report(
+    session: Session,
+    row: RuleRow,
+    verdict: Judgement,
+    newest: Recorded,
+    found: Sequence[tuple[Recorded, Figure]],
+    now: float,
+) -> None:
+    event = RuleEventRow(
+        id=secrets.token_hex(8), rule_id=row.id, campaign_id=newest.id, at=now, sentence=_sentence(row.wanted, verdict)
+    )
+    session.add(event)
+    session.flush()
+    changed = campaigns_of([one for one, _ in found])[-1].changed
+    body = {
+        "version": PAYLOAD_VERSION,
+        "type": "regression",
+        "event": event.id,
+        "at": iso(now),
+        "rule": {"id": row.id, **row.wanted.model_dump(mode="json", exclude={"webhook", "email"})},
+        "campaign": {"id": newest.id, "name": newest.name, "started_at": newest.at},
+        "value": verdict.value,
+        "baseline": verdict.baseline,
+        "baseline_campaigns": verdict.campaigns,
+        "ratio": {"value": verdict.ratio, "low": verdict.low, "high": verdict.high},
+        "changed": [one.model_dump() for one in changed],
+        "sentence": event.sentence,
+    }
+    text = json.dumps(body, allow_nan=False)
+    targets = [("webhook", row.wanted.webhook)] if row.wanted.webhook else []
+    for channel, target in [*targets, *(("email", address) for address in row.wanted.email)]:
+        outbox.put(session, event.id, channel, target, text, now)
+
+
+def _sentence(wanted: NewRule, verdict: Judgement) -> str:
+    percent, low, high = (100 * (ratio - 1) for ratio in (verdict.ratio, verdict.low, verdict.high))
+    return (
+        f"{wanted.figure} is {percent:+.1f} % [{low:+.1f} %, {high:+.1f} %] "
+        f"against the {verdict.campaigns} campaigns before: {verdict.value:.4g}, their mean {verdict.baseline:.4g}."
+    )
+
+
+def _key(wanted: NewRule) -> tuple[str, str, str, str, str]:
+    return wanted.workload, wanted.level, wanted.datapath, wanted.reference or "", wanted.metric.value
+
+
+def _new_id(length: int) -> str:
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(length))

@@ -1,0 +1,84 @@
+"""Trends: the figures of one series of campaigns over time. REST, the page and ``showdown trend`` show these objects.
+
+A series is the campaigns of one file on the same hosts. Their names, descriptions, seeds, margins and expectations may
+differ, because they change nothing that is measured.
+"""
+
+from pydantic import Field
+
+from domain.frozen import Frozen
+from domain.metric import Metric
+from domain.names import Label, Name
+
+MOST_CAMPAIGNS = 100  # of one trend, the newest
+
+
+class Series(Frozen):
+    """Campaigns of one file on the same hosts."""
+
+    id: str
+    name: str = Field(description="Of its newest campaign.")
+    hosts: str = Field(description="With ', ' between them.")
+    campaigns: int = Field(description="How many have figures.")
+    first_at: str = Field(description="When the first one was started, in UTC.")
+    last_at: str
+
+
+class FactChange(Frozen):
+    """A fact of the hosts that is not as in the campaign before: the kernel, a version, a mitigation, a setting."""
+
+    name: str
+    before: str = Field(description="Empty if it was absent.")
+    after: str
+
+
+class SeriesCampaign(Frozen):
+    """One campaign of a series, with what is new since the campaign before."""
+
+    id: str
+    name: str
+    at: str = Field(description="When it was started, in UTC.")
+    changed: tuple[FactChange, ...] = ()
+
+
+class ChangePoint(Frozen):
+    """Where a trend changed its level."""
+
+    campaign: str = Field(description="The first campaign at the new level.")
+    at: str
+    before: float = Field(description="The geometric mean from the change before on.")
+    after: float = Field(description="The geometric mean until the next change.")
+    p: float = Field(description="Of the permutation test, for this trend alone.")
+    better: bool | None = Field(description="Whether the new level is better; null for a ratio to the reference.")
+    changed: tuple[FactChange, ...] = Field(
+        default=(), description="What is new at this campaign or at a neighbour; it need not be the cause."
+    )
+
+    @property
+    def ratio(self) -> float:
+        """The new level ÷ the old one."""
+        return self.after / self.before
+
+
+class Trend(Frozen):
+    """One figure of a datapath at one level, or its ratio to the reference within blocks, campaign by campaign."""
+
+    datapath: Label
+    workload: Name
+    level: Name
+    load: str
+    metric: Metric
+    reference: Label | None = Field(default=None, description="If the values are ratios to this datapath.")
+    values: tuple[float | None, ...] = Field(description="By campaign; null if it has too few blocks with the figure.")
+    changes: tuple[ChangePoint, ...] = ()
+    caution: str = Field(default="", description="Why the values may not be comparable.")
+
+
+class TrendReport(Frozen):
+    """A series with all its trends."""
+
+    series: Series
+    campaigns: tuple[SeriesCampaign, ...] = Field(description="The oldest first; at most the newest 100.")
+    trends: tuple[Trend, ...]
+    false_share: float = Field(description="Of the trends with changes, at most this share has none in truth.")
+    needed: int = Field(description="With fewer campaigns, no change can be found.")

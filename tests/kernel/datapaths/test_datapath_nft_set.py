@@ -1,0 +1,19 @@
+"""The datapath nft_set on the real kernel, broken on purpose; its other tests are those of test_datapath_filter."""
+
+from domain.trial import Reason
+from tests.kernel.datapaths.faults import (
+    BY_DEVICES,
+    STEERING_GONE,
+    STEERING_GONE_FIRST,
+    Facts,
+    Fault,
+    Faults,
+    flush_rules,
+)
+
+FAULTS: Faults = {
+    **BY_DEVICES,
+    STEERING_GONE_FIRST: Fault(flush_rules, Reason.LEAKED),
+    STEERING_GONE: Fault(flush_rules, Reason.LEAKED),
+}
+FACTS = Facts(routes=True)

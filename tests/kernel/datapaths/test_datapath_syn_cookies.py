@@ -1,0 +1,18 @@
+"""The datapath syn_cookies broken on purpose; its other tests are those of test_datapath_defend."""
+
+from domain.trial import Reason
+from tests.kernel.datapaths.faults import PART_GONE, PART_GONE_FIRST, Facts, Fault, Faults, Target
+from tests.kernel.datapaths.test_datapath_direct import stop_routing
+from workers.lab import netns
+
+
+def change_setting(target: Target) -> None:
+    """Another program changes what the server does with SYNs."""
+    netns.run_in(target.lab.server_ns, ["sysctl", "-qw", "net.ipv4.tcp_syncookies=0"])
+
+
+FAULTS: Faults = {
+    PART_GONE_FIRST: Fault(stop_routing, Reason.NO_REQUESTS),
+    PART_GONE: Fault(change_setting, Reason.DATAPATH_FAILED),
+}
+FACTS = Facts(names_devices=False, routes=True)

@@ -1,0 +1,21 @@
+"""The datapath tproxy_tls: how it can be broken. Its tests are those of test_datapath_terminating."""
+
+from domain.trial import Reason
+from tests.kernel.datapaths.faults import (
+    BY_DEVICES,
+    BY_PROXY,
+    STEERING_GONE,
+    STEERING_GONE_FIRST,
+    Facts,
+    Fault,
+    Faults,
+    flush_rules,
+)
+
+FAULTS: Faults = {
+    **BY_PROXY,
+    **BY_DEVICES,
+    STEERING_GONE_FIRST: Fault(flush_rules, Reason.LEAKED),
+    STEERING_GONE: Fault(flush_rules, Reason.LEAKED),
+}
+FACTS = Facts(delivers_locally_by_mark=True)

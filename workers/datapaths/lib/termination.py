@@ -1,0 +1,83 @@
+"""What the datapaths share whose proxy terminates TLS: endpoint, configuration of the proxy, its count of handshakes.
+
+HAProxy speaks TLS 1.3 with the lab's certificate, and plain HTTP with the origin. HTTP/1.1 passes as bytes, as in the
+same datapath without TLS. HTTP/2 must be translated, request by request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from domain.counters import Counters
+from workers.datapaths.base import raised_by
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.proxied import Proxied
+from workers.lab import certificates
+from workers.lab.endpoints import ClientEndpoint
+from workers.lab.lab import Lab
+
+_STEERED = haproxy.Proxying()
+
+_CONFIG = """\
+defaults
+    mode tcp
+    option contstats
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    backlog 65535
+
+frontend steered
+    bind {any_address}:{port}{transparent} ssl crt CERTIFICATE alpn h2,http/1.1 ssl-min-ver TLSv1.3
+    maxconn {maxconn}
+    # What was negotiated, as the generator reports it too. Session rules run once per connection, after the handshake.
+    tcp-request session set-var(sess.cipher) ssl_fc_cipher
+    tcp-request session set-var(sess.alpn) ssl_fc_alpn
+    tcp-request session set-var(sess.resumed) ssl_fc_is_resumed
+    tcp-request session track-sc0 ssl_fc_protocol,concat(;,sess.cipher),concat(;,sess.alpn),concat(;,sess.resumed) \
+table negotiated
+    use_backend translated if {{ ssl_fc_alpn h2 }}
+    default_backend origin
+
+backend origin
+{source}{servers}
+backend translated
+    mode http
+{source}{servers}
+backend negotiated
+    stick-table type string len 96 size 64 store conn_cnt
+"""
+
+
+def endpoint(of_datapath: ClientEndpoint, lab: Lab) -> ClientEndpoint:
+    """The endpoint of a datapath that terminates TLS, from that of the same one without."""
+    return replace(of_datapath, authority=certificates.of(lab).authority)
+
+
+def proxying(lab: Lab, how: haproxy.Proxying = _STEERED) -> haproxy.Proxying:
+    """How the proxy is reached and connects, with TLS on the clients' side. Raises ``OSError``."""
+    server = certificates.made_for(lab).server
+    return replace(how, config=_CONFIG.replace("CERTIFICATE", str(server)))
+
+
+@dataclass(frozen=True)
+class Terminating:
+    """An attachment like any in front of a proxy, with the proxy's count of handshakes."""
+
+    proxied: Proxied[haproxy.HaProxy]
+
+    def counters(self) -> Counters:
+        """The counters of the steering and of the proxy."""
+        counters = self.proxied.counters()
+        with raised_by(self.proxied.name):
+            rows = self.proxied.proxy.table("negotiated")
+        return counters.model_copy(update={"handshakes": handshakes_of(rows)})
+
+
+def handshakes_of(rows: Mapping[str, int]) -> dict[str, int]:
+    """The handshakes by the words in which the generator reports them, from the rows of HAProxy's table."""
+    counts: dict[str, int] = {}
+    for key, count in rows.items():
+        *words, resumed = key.split(";")
+        kind = " ".join([*filter(None, words), *(["resumed"] if resumed == "1" else [])])
+        counts[kind] = counts.get(kind, 0) + count
+    return counts
