@@ -22,7 +22,6 @@ from domain.trial import TrialResult
 
 CALIBRATION_WIDTH = 0.05  # of the bounds of the capacity that shares refer to
 CALIBRATION_CONFIDENCE = 0.80
-CALIBRATION_REACH_DOWN = 4.0  # the search begins this many times below the closed-loop capacity
 
 
 def calibrate(campaign: Campaign, workload: str, attempts: Sequence[AttemptRecord]) -> Calibration:
@@ -67,8 +66,7 @@ def calibration_searches(campaign: Campaign, found: Calibration) -> dict[str, Se
         confidence=CALIBRATION_CONFIDENCE,
     )
     return {
-        label: initial_search(capacity, capacity / CALIBRATION_REACH_DOWN, goal)
-        for label, capacity in found.capacities_per_s.items()
+        label: initial_search(capacity, 1.0, goal) for label, capacity in found.capacities_per_s.items()
     }
 
 
