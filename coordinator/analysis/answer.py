@@ -201,6 +201,8 @@ def _focused(quoted: Sequence[Verdict]) -> str:
 def _missing(report: CampaignReport) -> str:
     """Why there is no sentence: too few blocks, and what most often took them out."""
     most = max((cell.pairs for cell in report.results), default=0)
+    if most >= MIN_PAIRS:
+        return "None of the figures is of a kind that a sentence quotes; the whole report has them."
     pairs = "no datapath has a valid one" if not most else f"the most that any figure has is {most}"
     reasons: Counter[Reason] = Counter()
     for one in counts_of(report):

@@ -65,9 +65,7 @@ def calibration_searches(campaign: Campaign, found: Calibration) -> dict[str, Se
         end_trials=1,
         confidence=CALIBRATION_CONFIDENCE,
     )
-    return {
-        label: initial_search(capacity, 1.0, goal) for label, capacity in found.capacities_per_s.items()
-    }
+    return {label: initial_search(capacity, 1.0, goal) for label, capacity in found.capacities_per_s.items()}
 
 
 def rate_of(share: ShareLoad, capacity_per_s: float) -> int:

@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> int:
         lab = running_labs["direct"]
         capacity = speed(findings, lab, 2 if quick else 15, 0.2 if quick else 1.0)
         schedule(findings, lab, capacity, 2 if quick else 5, 0.2 if quick else 1.5)
-    http2(findings, 2 if quick else 12, 0.2 if quick else 1.5)
+    http2(findings, 2 if quick else 12, 0.6 if quick else 1.5)
     honesty(findings, (Freeze(100, 500),) if quick else FREEZES, 2 if quick else 4)
     agreement(findings, ("direct", "tproxy") if quick else DATAPATHS, 2 if quick else 10, 0.2 if quick else 0.6)
     print()

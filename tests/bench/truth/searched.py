@@ -20,7 +20,7 @@ TOLERANCE = 0.02
 
 
 def searched(goal: Goal = GOAL) -> list[Row]:
-    """Search as a campaign does; bounds as narrow as asked must enclose the capacity within 2 %."""
+    """Search as a campaign does; the bounds must enclose the capacity, and be within 2 % of it."""
     search = initial_search(CAPACITY_PER_S, SEARCH_REQUESTS / SLICE_S, goal, 0.5)
     with context({LABEL: Direct()}, of_known_capacity(CAPACITY_PER_S)) as host:
         while (rate := search.next_per_s) is not None:
@@ -36,6 +36,6 @@ def search_row(bounds: CapacityBounds, steps: int, why_none: str = "", shortfall
     low, high = bounds.lower_per_s, bounds.upper_per_s
     if why_none or low is None or high is None:
         return Row(PART, cause, known, None, unit="/s", found=False, note=why_none)
-    found = low <= known * (1 + TOLERANCE) and high >= known / (1 + TOLERANCE) and not shortfall
+    found = known * (1 - TOLERANCE) <= low <= known <= high <= known * (1 + TOLERANCE)
     note = f"bounds, in {steps} steps" + f"; {shortfall}" * bool(shortfall)
     return Row(PART, cause, known, bounds.per_s, low, high, "/s", found, note)

@@ -11,7 +11,7 @@ from coordinator.analysis.prices import cost_words
 from coordinator.analysis.word_interval import ratio_and_interval
 from domain.answer import MOST_COLUMNS, MOST_SENTENCES, Answer, Scope, Topic
 from domain.campaign import Campaign
-from domain.carrying import Carrying
+from domain.carrying import CarriedRates, Carrying
 from domain.looks import Exactness
 from domain.metric import Metric
 from domain.report import MIN_PAIRS, CampaignReport, Family, Verdict
@@ -127,6 +127,35 @@ def test_four_pairs_are_no_sentence():
     assert few.answer.note.startswith("from fewer than 5 blocks")
     assert [one.topic for one in enough.answer.statements] == [Topic.COMPARED, Topic.CARRIED]
     assert enough.answer.note == ""
+
+
+def test_without_a_comparison_a_price_or_a_rate_the_missing_sentence_does_not_blame_the_blocks():
+    campaign = a_campaign("tproxy", "ebpf_sk_assign", levels={"up": "open(3000..30000, ramp)"})
+    report = reported(campaign, [])
+    enough = [cell.model_copy(update={"pairs": MIN_PAIRS}) for cell in report.results]
+    assert again(campaign, report, results=enough).missing == (
+        "None of the figures is of a kind that a sentence quotes; the whole report has them."
+    )
+
+
+def test_a_rising_rate_is_carried_up_to_a_rate_of_five_blocks():
+    campaign = a_campaign("tproxy", "direct", levels={"up": "open(3000..30000, ramp)"})
+    report = reported(campaign, pairs_with(1.5, MIN_PAIRS))
+    rates = {"tproxy": (26_136.0, 25_210.0, 28_484.0), "direct": (28_666.0, 28_666.0, 28_666.0)}
+
+    def sentences(blocks: int) -> list[str]:
+        cells = [
+            cell.model_copy(update={"compared": True, "carried_up_to": CarriedRates(
+                blocks=blocks, median_per_s=median, lowest_per_s=low, highest_per_s=high)})
+            for cell in report.results for median, low, high in [rates[cell.datapath]]
+        ]  # fmt: skip
+        return [one.sentence for one in again(campaign, report, results=cells).statements]
+
+    assert sentences(MIN_PAIRS) == [
+        "At up (open(3000..30000, ramp)) the rising rate is carried up to, in requests/s: "
+        "direct 28,666 (28,666 – 28,666 in 5 blocks), tproxy 26,100 (25,200 – 28,500 in 5 blocks)."
+    ]
+    assert sentences(MIN_PAIRS - 1) == []
 
 
 def test_no_valid_trial_is_no_sentence():

@@ -89,7 +89,8 @@ def test_a_calibration_that_fails_fails_its_shares_and_says_so(coordinator_app: 
         )
     by_level = dict(states(coordinator_app, campaign_id).values())
     assert by_level == {"calibration": "failed", "low": "failed", "high": "failed", "capacity": "dispatched"}
-    assert [s for level, s in states(coordinator_app, campaign_id).values()].count("failed") == 3 + 7
+    failed = [state for _, state in states(coordinator_app, campaign_id).values()].count("failed")
+    assert failed == 3 + CALIBRATION_STEPS + CHECK_STEPS
     coordinator_app.run_block()  # blocks that need no capacity continue
     view = coordinator_app.view(campaign_id)
     assert (view["state"], view["blocks_failed"]) == ("complete", 3 + CALIBRATION_STEPS + CHECK_STEPS)
@@ -205,9 +206,9 @@ def test_the_time_left_counts_the_calibration(coordinator_app: CoordinatorApp) -
     submit(coordinator_app, levels={"low": "open(25%)"})
     shares = coordinator_app.view(submit(coordinator_app, levels={"low": "open(25%)"}))["progress"]["left_s"]
     fixed = coordinator_app.view(submit(coordinator_app, levels={"low": "open(250)"}))["progress"]["left_s"]
-    # A block in a closed loop, with two seconds of traffic per datapath; five blocks of one trial, two of two trials.
+    # A block in a closed loop, with two seconds of traffic per datapath; six blocks of one trial, two of two trials.
     # Each has a second of warm-up, and its labs.
-    assert shares - fixed == pytest.approx(2 * (3 + 5 * 2 + 2 * 3) + 8 * set_up_s(2))
+    assert shares - fixed == pytest.approx(2 * (3 + 6 * 2 + 2 * 3) + 9 * set_up_s(2))
 
 
 def test_shares_need_a_workload_with_both_kinds_of_load(coordinator_app: CoordinatorApp) -> None:
