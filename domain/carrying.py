@@ -7,6 +7,7 @@ from pydantic import Field
 
 from domain.frozen import Frozen
 from domain.names import Label, Name
+from domain.texts import count_per_s_text
 from domain.verdict_words import CarryingWord
 
 
@@ -39,6 +40,17 @@ class CarriedRates(Frozen):
     median_per_s: float = Field(description="0 if the lowest rate was not carried.")
     lowest_per_s: float
     highest_per_s: float
+    whole: int = Field(default=0, ge=0, description="Blocks in which all of it was carried, to its highest rate.")
+
+    @property
+    def text(self) -> str:
+        """``26,100 (25,200 – 28,500 in 5 blocks, all of it in 2)``; what was carried to its end has no rate."""
+        if self.whole == self.blocks:
+            return f"all of it ({self.whole} of {self.blocks} blocks)"
+        low, high = self.lowest_per_s, self.highest_per_s
+        ends = " – ".join(count_per_s_text(end, low, high) for end in (low, high))
+        whole = f", all of it in {self.whole}" if self.whole else ""
+        return f"{count_per_s_text(self.median_per_s, low, high)} ({ends} in {self.blocks} blocks{whole})"
 
 
 class Carrying(Frozen):

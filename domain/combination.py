@@ -6,6 +6,7 @@ so what is combined here holds for others of that kind.
 
 from pydantic import Field
 
+from domain.bounds import Weights
 from domain.campaign import Campaign
 from domain.frozen import Frozen
 from domain.metric import Metric
@@ -76,6 +77,7 @@ class CombinedVerdict(Frozen):
     reference: Label
     workload: Name
     levels: tuple[Name, ...] = Field(description="With several: the mean over them, with the same weights in all runs.")
+    weights: Weights = Field(default=(), description="Of several levels, as shares.")
     metric: Metric
     is_difference: bool = Field(description="True for shares of slow requests.")
     runs: tuple[RunFigure, ...] = Field(description="The oldest first.")

@@ -231,7 +231,7 @@ def too_few(verdicts: Sequence[Verdict]) -> str:
     least, most = (choose(verdict.pairs for verdict in waiting) for choose in (min, max))
     count = f"only {least} to {most}" if least < most else f"only {most}" if most else "no"
     pairs = f"{count} valid {'pair' if most < 2 else 'pairs'}"
-    enough = " with enough requests" if any(verdict.metric.percentile for verdict in waiting) else ""
+    enough = " (a percentile also needs enough requests)" if any(one.metric.percentile for one in waiting) else ""
     have = "comparison has" if len(waiting) == 1 else "comparisons have"
     return f"{len(waiting)} {have} {pairs}{enough}; a verdict needs {MIN_PAIRS}."
 

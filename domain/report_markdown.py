@@ -28,6 +28,7 @@ def markdown_of(report: CampaignReport) -> str:
         parts += [_table(("outcome", "expectation", "measured"), rows)]
     if report.answer:
         parts += [f"- **{one.topic.value}**: {_escaped(one.sentence)}" for one in report.answer.statements]
+        parts += [_escaped(report.answer.further)]
         parts += [f"Scope of all results: {_escaped(report.answer.scope.text)}."]
     sentences = [one.sentence for one in report.verdicts if one.family is Family.PRIMARY and one.has_enough_pairs]
     if sentences:

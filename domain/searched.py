@@ -67,8 +67,11 @@ class CapacityBounds(Frozen):
 
     @property
     def range_text(self) -> str:
-        """Both bounds, in the digits that their distance deserves: ``19,600 – 21,200/s``."""
-        lower, upper = self.lower_per_s, self.upper_per_s
+        """Both bounds, in the digits that their distance deserves: ``19,600 – 21,200/s``.
+
+        Without a trial that missed from the upper bound on, nothing was found above the lower one.
+        """
+        lower, upper = self.lower_per_s, self.upper_per_s if self.missed else None
         known = [bound for bound in (lower, upper) if bound is not None]
         low, high = (known[0], known[-1]) if known else (0.0, 0.0)
         begin = "less" if lower is None else count_per_s_text(lower, low, high)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from coordinator.analysis.answer_carried import carried_sentence
 from coordinator.analysis.answer_table import place_words, table_of, workload_words
 from coordinator.analysis.prices import cost_words
+from coordinator.analysis.weights import weight_words
 from coordinator.analysis.word_interval import ratio_and_interval, word_interval
 from domain.answer import Answer, Scope, Statement, Topic
 from domain.campaign import Campaign
@@ -112,14 +113,20 @@ def _claim(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> str:
     value, bounds = ratio_and_interval(verdict)
     if verdict.verdict is VerdictWord.SAME:
         margin = margin_text(verdict.metric, margin_of(verdict.metric, campaign.margins, campaign.equivalence_margin))
-        return f"the same {subject} within ±{margin} {where} ({value} × {bounds})"
+        return f"the same {subject} within ±{margin} {where} ({value} × {bounds}{_weight(verdict, '; ')})"
     claim = _CLAIMS[verdict.metric][verdict.verdict is VerdictWord.WORSE]
-    return f"{claim} {subject} {where} ({value} × {bounds})"
+    return f"{claim} {subject} {where} ({value} × {bounds}{_weight(verdict, '; ')})"
 
 
 def _fit(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> str:
     subject, where = _subject(campaign, report, verdict)
-    return f"{fit_text(*word_interval(verdict))} in {subject} {where}"
+    return f"{fit_text(*word_interval(verdict))} in {subject} {where}{_weight(verdict, ', where ')}"
+
+
+def _weight(verdict: Verdict, before: str) -> str:
+    """That one level decides a pooled estimate, after ``before``; empty if none does."""
+    most = weight_words(verdict.pooled_over, verdict.weights)
+    return f"{before}{most}" if most else ""
 
 
 def _subject(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> tuple[str, str]:
@@ -186,7 +193,7 @@ def _further(report: CampaignReport, count: int) -> str:
         return f"There is {report.exactness.no_word}."
     if count <= 0:
         return ""
-    return f"{count} further primary {'comparison is' if count == 1 else 'comparisons are'} in the whole report."
+    return f"{count} further primary {'verdict is' if count == 1 else 'verdicts are'} in the whole report."
 
 
 def _focused(quoted: Sequence[Verdict]) -> str:

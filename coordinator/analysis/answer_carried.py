@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from coordinator.analysis.answer_table import place_words, workload_words
 from domain.campaign import Campaign
-from domain.carrying import CarriedRates, Carrying
+from domain.carrying import Carrying
 from domain.load import CapacityLoad, ClosedLoad
 from domain.report import MIN_PAIRS, CampaignReport, CellResult
 from domain.texts import NONE, capitalised, count_per_s_text, is_one_value, p_text
@@ -42,19 +42,12 @@ def _rising(campaign: Campaign, report: CampaignReport) -> str:
         here = [cell for cell in report.results if (cell.workload, cell.level) == (workload, level) and cell.compared]
         found = [(cell, up_to) for cell in here if (up_to := cell.carried_up_to) and up_to.blocks >= MIN_PAIRS]
         if found:
-            found.sort(key=lambda one: -one[1].median_per_s)
-            texts = {cell.datapath: f"{cell.datapath} {_up_to(up_to)}" for cell, up_to in found}
+            found.sort(key=lambda one: (-one[1].whole, -one[1].median_per_s))
+            texts = {cell.datapath: f"{cell.datapath} {up_to.text}" for cell, up_to in found}
             figures = ", ".join(texts[cell.datapath] for cell in _few(campaign, [cell for cell, _ in found]))
             where = f"{place_words(campaign, report, (level,))}{workload_words(campaign, workload)}"
             return f"{where} the rising rate is carried up to, in requests/s: {figures}"
     return ""
-
-
-def _up_to(rates: CarriedRates) -> str:
-    """The median over the blocks, with the lowest and the highest of them."""
-    low, high = rates.lowest_per_s, rates.highest_per_s
-    ends = " – ".join(count_per_s_text(end, low, high) for end in (low, high))
-    return f"{count_per_s_text(rates.median_per_s, low, high)} ({ends} in {rates.blocks} blocks)"
 
 
 def _overload(campaign: Campaign, report: CampaignReport) -> str:

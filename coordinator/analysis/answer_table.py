@@ -140,7 +140,9 @@ def _price_rows(
 
 
 def _price_entry(price: Price | None) -> Entry:
-    if price is None or price.low_us <= 0 <= price.high_us:  # it may be nothing
+    if price is None or price.may_be_nothing:
         return Entry(text="")
+    if price.low_us <= 0 <= price.high_us:  # the ratio of the pairs knows the sign, and nothing knows the size
+        return Entry(text=f"≤ {number_text(price.high_us, price.low_us, price.high_us)}" if price.us > 0 else "")
     sign = "+" if price.us >= 0 else ""
     return Entry(value=price.us, text=f"{sign}{number_text(price.us, price.low_us, price.high_us)}")

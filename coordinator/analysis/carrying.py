@@ -84,11 +84,16 @@ def overloaded_trials(trials: Sequence[TrialDigest], pool: Pool) -> OverloadedTr
 def carried_up_to(trials: Sequence[TrialDigest]) -> CarriedRates | None:
     """Where the rate changes: per block the highest carried rate, with all lower ones; ``None`` without such blocks."""
     rates = zip(column(trials, "highest_carried_per_s"), carried_in(trials), strict=True)
-    found = [0.0 if isnan(rate) else rate for rate, carried in rates if carried is not None]
-    if not found:
+    counted = [(0.0 if isnan(rate) else rate, carried) for rate, carried in rates if carried is not None]
+    if not counted:
         return None
+    found = [rate for rate, _ in counted]
     return CarriedRates(
-        blocks=len(found), median_per_s=median(found), lowest_per_s=min(found), highest_per_s=max(found)
+        blocks=len(found),
+        median_per_s=median(found),
+        lowest_per_s=min(found),
+        highest_per_s=max(found),
+        whole=sum(carried for _, carried in counted),
     )
 
 
@@ -200,4 +205,4 @@ def overload_caveat(overloaded: OverloadedTrials | None, carried: CarriedBlocks 
         return ()
     late = f", with a p99 of at least {overloaded.p99_us:,.0f} µs" if overloaded.p99_us is not None else ""
     where = f"{carried.of - carried.blocks} of {carried.of} blocks"
-    return (f"overloaded in {where}{late}: its figures are of the others",)
+    return (f"overloaded in {where}{late}: its figures, but for the shares of slow requests, are of the others",)

@@ -84,6 +84,7 @@ def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
     ended = [one[cell.datapath] for one in data.searches(cell) if one[cell.datapath].next_per_s is None]
     figures = [search.figure_per_s for search in ended if search.figure_per_s is not None]
     found = figure_of(data, cell, Metric.SLO_CAPACITY_PER_S)
+    trials, pool = data.search_trials(cell), data.search_pool(cell)
     return CellResult(
         **_identity(data, cell),
         slo_capacity_per_s=found.value if found else None,
@@ -97,8 +98,8 @@ def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
         invalid_trials=len(ended) - len(figures),
         invalid_for=reason_for_none(ended),
         left_open=is_left_open(ended),
-        **_surroundings(data, cell, data.search_trials(cell), data.search_pool(cell)),
-        caveats=search_caveats(ended),
+        **_surroundings(data, cell, trials, pool),
+        caveats=(*search_caveats(ended), *load_cautions(trials, pool, None)),
     )
 
 
@@ -153,7 +154,7 @@ def _shortfall(
     if made_per_s * seconds >= ENOUGH * due:
         return cautions
     share = f"{100 * made_per_s * seconds / due:.1f} %"
-    schedule = f"{asked_per_s:,}/s of its schedule"
+    schedule = f"{due / seconds:,.0f}/s that were due"
     rest = "the others were under way as a slice ended, or never answered"
     return (f"answered {made_per_s:,.0f} requests/s within its slices, {share} of the {schedule}: {rest}", *cautions)
 

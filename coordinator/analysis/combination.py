@@ -136,6 +136,7 @@ def _verdict(
         reference=question.reference,
         workload=question.workload,
         levels=levels,
+        weights=asked.weights if levels == asked.levels and len(levels) > 1 else (),
         metric=question.metric,
         is_difference=is_difference,
         runs=tuple(_figure(run, one, scale) for run, one in values.items()),

@@ -130,11 +130,12 @@ def _latency_us(trial: TrialResult, percentile: float) -> float | None:
 
 
 def _highest_carried(slices: Iterable[SliceResult]) -> float:
-    """The rate up to which each slice was carried, as it was due in the slice."""
+    """The rate up to which each slice was carried, as it was due in the slice; older slices do not say if they were."""
     counted = [one for one in slices if one.due and one.duration_s and not one.probed and not one.profiled]
     highest = 0.0
     for one in sorted(counted, key=lambda one: (one.due or 0) / one.duration_s):
-        if not is_delivered(one.due or 0, one.answered_within, one.pending_middle):
+        delivered = is_delivered(one.due or 0, one.answered_within, one.pending_middle)
+        if not delivered or one.carried is False:
             break
         highest = (one.due or 0) / one.duration_s
     return highest

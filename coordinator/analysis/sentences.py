@@ -1,11 +1,13 @@
 """Verdicts as English sentences, and the caveats that a reader must know. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.exceedance import points_text, share_claim
+from coordinator.analysis.questions import SIGNIFICANCE
 from coordinator.analysis.slow import lack_of_slow
+from coordinator.analysis.weights import weight_words
 from coordinator.analysis.word_interval import ratio_and_interval, word_interval
 from domain.margins import margin_text
 from domain.metric import SHARE_METRICS, Metric
@@ -78,7 +80,7 @@ def sentence_of(context: Context, verdict: Verdict, levels_differ_p: float | Non
 
 
 def _text(context: Context, verdict: Verdict, levels_differ_p: float | None) -> str:
-    where = place_of(context.data, verdict.workload, verdict.pooled_over or (verdict.level,))
+    where = place_of(context.data, verdict.workload, verdict.pooled_over or (verdict.level,), verdict.weights)
     compared = f"{verdict.datapath} compared with {verdict.reference} {where}, {_SUBJECTS[verdict.metric]}"
     if not verdict.has_enough_pairs:
         return f"{compared}: {_waiting(verdict)}."
@@ -103,12 +105,13 @@ def _pairs(verdict: Verdict) -> str:
     return f"{verdict.pairs} pairs{alone}"
 
 
-def place_of(data: CampaignResults, workload: str, levels: tuple[str, ...]) -> str:
+def place_of(data: CampaignResults, workload: str, levels: tuple[str, ...], weights: Sequence[float] = ()) -> str:
     """Where a comparison holds: a level with its load, or the levels that it is pooled over."""
     if len(levels) == 1:
         where = f"at {levels[0]} ({data.load(workload, levels[0])})"
     else:
-        where = f"over the levels {', '.join(levels)}"
+        most = weight_words(levels, weights)
+        where = f"over the levels {', '.join(levels)}" + f" ({most})" * bool(most)
     return where + of_workload(workload, data.campaign.workloads)
 
 
@@ -161,7 +164,7 @@ def _copy(verdict: Verdict) -> str:
 def _small(verdict: Verdict) -> str:
     low, high = word_interval(verdict)
     same = 1 if verdict.metric.over_ms is None else 0
-    if verdict.verdict is not VerdictWord.SAME or low <= same <= high:
+    if verdict.verdict is not VerdictWord.SAME or low <= same <= high or verdict.p is None or verdict.p >= SIGNIFICANCE:
         return ""
     return "the difference is real but within the equivalence margin"
 

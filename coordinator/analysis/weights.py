@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from coordinator.analysis.statistics import Estimate, Logs, interval
+from domain.texts import share_text
 
+DOMINANT = 2 / 3  # of the weight: with more, one level decides a mean over several, and the sentence says so
 _SMALLEST_VARIANCE = 1e-24  # of figures without scatter: only rounding differs
 
 
@@ -111,3 +113,9 @@ def weighted_mean(parts: Sequence[Estimate | None], noises: Sequence[Noise]) -> 
         min(freedom, *(one.freedom for one in noises)),
         sum(part.count for part in known),
     )
+
+
+def weight_words(levels: Sequence[str], weights: Sequence[float]) -> str:
+    """That one level decides a mean over several: ``busy has 80 % of the weight``; empty if none does."""
+    share, level = max(zip(weights, levels, strict=False), default=(0.0, ""))
+    return f"{level} has {share_text(share, 0)} of the weight" if len(levels) > 1 and share > DOMINANT else ""

@@ -116,7 +116,7 @@ def _sentence(found: Calibration, fell: Sequence[str], rose: Sequence[str], unkn
         parts.append(f"not checked at the campaign's end: {whys}")
     if found.datapath in (*fell, *rose):
         parts.append("so its shares were others by then")
-    return "; ".join(parts) or f"every capacity was still within {percent} of its bounds at the campaign's end"
+    return "; ".join(parts) or f"no capacity was seen more than {percent} beyond its bounds at the campaign's end"
 
 
 def _why(search: Search) -> str:

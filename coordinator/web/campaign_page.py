@@ -241,6 +241,7 @@ def _verdicts(campaign_id: str) -> dict[str, Any]:
         **_shared(report, campaign),
         **_gate(report),
         "min_pairs": MIN_PAIRS,
+        "focused": any(verdict.focused_pairs for verdict in report.verdicts),
         "figure_views": views_of(found),
         "figure_view": figure_view,
         "tables": tables_of(found, figure_view),

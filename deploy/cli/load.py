@@ -27,8 +27,11 @@ def carried_text(cell: CellResult) -> str:
 
 
 def carried_up_to_text(cell: CellResult) -> str:
-    """Where the rate changes: the highest carried one, as the median of the blocks."""
-    return NONE if cell.carried_up_to is None else f"{cell.carried_up_to.median_per_s:,.0f}"
+    """Where the rate changes: the highest carried one, the blocks' median; ``all`` if each carried all of it."""
+    found = cell.carried_up_to
+    if found is None:
+        return NONE
+    return "all" if found.whole == found.blocks else f"{found.median_per_s:,.0f}"
 
 
 def cpus_text(cell: CellResult) -> str:

@@ -45,7 +45,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
     """Print the whole report; it fits into 80 columns or the console's width."""
     console.print(headline(report), highlight=False)
     for workload in dict.fromkeys(cell.workload for cell in report.results):
-        for labels in _portions(_columns(report, workload), console.width):
+        for labels in _portions(_columns(report, workload), console.width, _names_width(report, workload)):
             console.print()
             console.print(_table(report, workload, labels))
     print_declared(report, console)
@@ -74,6 +74,8 @@ def _print_notes(report: CampaignReport, console: Console) -> None:
     """What the marks and rows of the table mean."""
     if any(verdict.ratio is not None for verdict in report.verdicts):
         console.print(f"×: figure ÷ figure, with the 95 % interval of that pair alone; {MIN_PAIRS} pairs at least.")
+        if any(verdict.focused_pairs for verdict in report.verdicts):
+            console.print("With blocks of the focus in it, its own figures stand below it.")
         console.print("Only the verdicts below take into account how many comparisons there are.\n")
     load.print_load_notes(report, console)
     if any(cell.latency_us and cell.latency_us.rests_on_few(99.9) for cell in report.results):
@@ -117,11 +119,31 @@ def _columns(report: CampaignReport, workload: str) -> list[str]:
     return sorted(roles, key=lambda label: (label != reference, roles[label] == LIMIT))
 
 
-def _portions(labels: Sequence[str], width: int) -> list[list[str]]:
+def _names_width(report: CampaignReport, workload: str) -> int:
+    """Of the first column: the longest name of a row or of a level."""
+    names = [f"  × {reference_of(report)}"]
+    for cell in report.results:
+        if cell.workload == workload:
+            names += [*_heads(cell), *(f"  {name}" for name, _, _ in _figures_of(cell))]
+    return max(map(len, names))
+
+
+def _heads(cell: CellResult) -> list[str]:
+    """The level's name with its load, in lines that are not wide."""
+    bare, _, condition = cell.load.partition(" under ")
+    offered, equals, rate = bare.partition(" = ")
+    kind, _, slo = offered.partition("(")
+    bounds = slo.removesuffix(")").split(", ") if cell.is_capacity else []
+    terms = [f"  under {term}" for term in condition.split(", ")] if condition else []
+    rates = [f"  = {rate}"] if equals else []  # of a share
+    return [f"{cell.level} {kind if cell.is_capacity else offered}", *(f"  {one}" for one in bounds), *rates, *terms]
+
+
+def _portions(labels: Sequence[str], width: int, names_width: int) -> list[list[str]]:
     """As many datapaths side by side as fit; each portion repeats the first one for comparison."""
 
     def width_of(portion: Sequence[str]) -> int:
-        first_column = max(len("  pooled p99.9 µs"), len(f"  × {labels[0]}")) + _GAP
+        first_column = names_width + _GAP
         return first_column + sum(max(len(label), _INTERVAL_WIDTH) + _GAP for label in portion)
 
     portions = [list(labels[:1])]
@@ -149,22 +171,18 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
     for level in dict.fromkeys(level for level, _ in cells):
         of_level = [cells.get((level, label)) for label in labels]
         first = next(cell for (name, _), cell in cells.items() if name == level)
-        bare, _, condition = first.load.partition(" under ")
-        offered, equals, rate = bare.partition(" = ")
-        kind, _, slo = offered.partition("(")
-        table.add_row(f"[bold]{level}[/bold] {kind if first.is_capacity else offered}")
-        for bound in slo.removesuffix(")").split(", ") if first.is_capacity else ():
-            table.add_row(f"  {bound}")
-        if equals:  # the rate of a share, on a separate line to save width
-            table.add_row(f"  = {rate}")
-        for term in condition.split(", ") if condition else ():
-            table.add_row(f"  under {term}")
+        head, *lines = _heads(first)
+        table.add_row(f"[bold]{level}[/bold]{head.removeprefix(level)}")
+        for line in lines:
+            table.add_row(line)
         for number, (name, show, metric) in enumerate(_figures_of(first)):
             table.add_row(f"  {name}", *(_figure_text(cell, name, show, first=not number) for cell in of_level))
             if metric is not None and reference:
                 compared = [verdicts.get((level, label, metric)) for label in labels]
                 table.add_row(f"  × {reference}", *map(_ratio, compared))
                 table.add_row("    95 % interval", *map(_interval, compared))
+                if any(one is not None and one.focused_pairs for one in compared):
+                    table.add_row("    its figures", *map(_own_figures, compared))
         table.add_row("")
     return table
 
@@ -206,6 +224,14 @@ def _interval(verdict: Verdict | None) -> str:
     if verdict is None or verdict.low is None or verdict.high is None:
         return NONE
     return _range(verdict.low, verdict.high)
+
+
+def _own_figures(verdict: Verdict | None) -> str:
+    """What a ratio divides, if it is also of blocks that the figures above it do not have."""
+    if verdict is None or not verdict.focused_pairs or verdict.figure is None or verdict.reference_figure is None:
+        return NONE
+    decimals = 1 if verdict.metric is Metric.CPU_US_PER_REQUEST else 0
+    return f"{verdict.figure:,.{decimals}f} ÷ {verdict.reference_figure:,.{decimals}f}"
 
 
 def _range(low: float, high: float) -> str:

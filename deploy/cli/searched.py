@@ -24,7 +24,8 @@ def print_open_capacities(workload: str, found: Calibration, open_loop: OpenCapa
         f"{found.datapath}, carries in an open loop on {found.host}, as the lower bound",
         highlight=False,
     )
-    console.print(f"Carried in an open loop: {escape(open_loop.every)} ({open_loop.seconds:,.0f} s)", highlight=False)
+    bounds = f"Carried in an open loop (80 % confidence for each): {escape(open_loop.every)}"
+    console.print(f"{bounds} ({open_loop.seconds:,.0f} s)", highlight=False)
     if open_loop.check is not None:
         moved = bool(open_loop.check.fell or open_loop.check.rose)
         style = "yellow" if moved or open_loop.check.unknown else "default"

@@ -6,6 +6,7 @@ import resource
 import string
 import struct
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 from workers.origins.own import TrafficOrigin
+from workers.runner.runner import PREFLIGHT_S
 from workers.runner.trial_run import Origin
 from workers.traffic.base import Generator, GeneratorPlan, Schedule, Target, TargetTraffic
 from workers.traffic.h2load import H2load
@@ -69,10 +71,26 @@ def labs(
                 built(LabSpec(tag, label, position, disabled_offloads=without), CleanupRegister(Path(directory)))
             )
             own = TrafficOrigin(lab, "http", stall_ms=stall_ms, stall_every_ms=stall_every_ms)
-            (origin(lab) if origin else own).start()
+            serving = origin(lab) if origin else own
+            serving.start()
             stack.enter_context(datapaths[datapath_of(label)].attached(lab))
+            _wait_for(serving)
             running_labs[label] = lab
         yield running_labs
+
+
+def _wait_for(origin: Origin) -> None:
+    """Until the first request is answered: nginx listens a little after its start."""
+    deadline_s = time.monotonic() + PREFLIGHT_S
+    while True:
+        try:
+            origin.greet()
+        except OSError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def target(lab: Lab, authority: str = "") -> Target:

@@ -38,6 +38,7 @@ class Evidence:
     unsent: int = 0  # due requests that the generator did not send
     censored: int = 0  # times in the counted slices that are lower bounds
     slow_steps: list[str | None] = field(default_factory=list)  # of each counted slice (domain/episodes.py)
+    rate_changes: bool = False  # during the trial, so each slice has its own
     stalled_s: float = 0.0  # the generator neither ran, nor waited for a CPU, nor slept as it asked to
     schedule_lag_p99_ns: int | None = None
     encryption: Encryption = NO_TLS

@@ -15,11 +15,11 @@ MIN_GROWTH_SLICES = 3  # of fewer slices the standard error is not known
 MIN_IDLE_SHARE = 0.02  # of the CPUs at an open level; a host with less idle time has no capacity left
 
 
-def shortfalls(slices: Sequence[SliceResult], lost: int = 0) -> list[str]:
+def shortfalls(slices: Sequence[SliceResult], lost: int = 0, *, rate_changes: bool = False) -> list[str]:
     """Why these slices of an open level did not carry their load, in sentences; empty if they did.
 
     Without a report of what was due and delivered, nothing is found. ``lost`` requests were due, and an event explains
-    that they failed.
+    that they failed. Where the rate changes, each slice must carry its own: the easy ones hide no other.
     """
     known = [(s.due, s.delivered, s.pending_middle, s.pending_end) for s in slices if s.due and s.delivered is not None]
     if not known:
@@ -29,6 +29,13 @@ def shortfalls(slices: Sequence[SliceResult], lost: int = 0) -> list[str]:
     due -= lost
     if not is_delivered(due, delivered, middle, len(known)):
         found.append(f"{delivered} of {due} requests that were due in the slices were answered in them")
+    elif rate_changes:
+        fallen_short = [
+            f"slice {number} of {len(known)}: {delivered} of {due} requests that were due in it were answered in it"
+            for number, (due, delivered, middle, _) in enumerate(known, 1)
+            if not is_delivered(due or 0, delivered or 0, middle or 0)
+        ]
+        found += fallen_short[:1]
     growth = [at_end - at_middle for *_, at_middle, at_end in known]
     if len(growth) >= MIN_GROWTH_SLICES:
         least = fmean(growth) - GROWTH_ERRORS * stdev(growth) / len(growth) ** 0.5

@@ -13,6 +13,7 @@ from functools import partial
 from domain.campaign_points import campaign_event_point, trial_points
 from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
 from domain.jobs import BlockJob, Phase
+from domain.load import OpenLoad
 from domain.names import datapath_of
 from domain.sample import TrialTags
 from domain.stacks import Stacks
@@ -163,7 +164,9 @@ class BlockRunner:
         trial_run.answer_bytes = greeting.answer_bytes
 
     def _expect(self, trial_runs: list[TrialRun]) -> None:
+        load = self.job.block.load
         for trial_run in trial_runs:
+            trial_run.evidence.rate_changes = isinstance(load, OpenLoad) and load.profile is not None
             trial_run.evidence.offloads = dict(trial_run.lab.offloads)
             trial_run.evidence.expected_offloads = trial_runs[0].evidence.offloads
             trial_run.evidence.condition = self.job.block.condition

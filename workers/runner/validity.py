@@ -205,7 +205,7 @@ def _judge_load(evidence: Evidence, add: _AddFinding) -> None:
         # If the generator was on time, it had no free connection: the path was too slow.
         reason = Reason.OVERLOADED if on_time and lag is not None else Reason.GENERATOR_SATURATED
         add(reason, f"{evidence.unsent:,} due requests were never sent")
-    details = shortfalls(evidence.counted, sum(evidence.event_lost))
+    details = shortfalls(evidence.counted, sum(evidence.event_lost), rate_changes=evidence.rate_changes)
     if evidence.carried.due and is_full(evidence.cpu):
         details.append(f"no CPU time was left: {evidence.cpu.idle_s:.2f} s idle in {evidence.cpu.wall_s:.1f} s")
     for detail in details:

@@ -15,6 +15,7 @@ from probes.base import Probe
 from probes.catalog.forward import Forward
 from probes.catalog.net_rx_softirq import NetRxSoftirq
 from probes.catalog.rx_steering import RxSteering
+from tests.host_noise import in_windows
 from tests.kernel.probes.probe_lab import (
     ASK,
     DUT_CLIENT,
@@ -56,6 +57,7 @@ def net_rx_softirq() -> Iterator[Probe]:
     yield from started(NetRxSoftirq())
 
 
+@in_windows
 def test_forward_counts_each_packet_once(forward: Probe, lab: ProbeLab) -> None:
     before = stage_of(forward)
     forward.watch(lab.view())
@@ -155,6 +157,7 @@ def test_a_full_ring_loses_samples_but_no_durations(lab: ProbeLab) -> None:
     assert len(list(samples)) == 1000  # the most that one reading returns
 
 
+@in_windows
 def test_rx_steering_counts_at_the_server_of_a_lab_without_proxy(rx_steering: Probe, lab: ProbeLab) -> None:
     before = stage_of(rx_steering)
     with lab.running("server", ECHO):
@@ -198,6 +201,7 @@ def test_rx_steering_does_not_count_forwarded_packets(rx_steering: Probe, lab: P
     assert histogram.started >= 2 * QUESTIONS
 
 
+@in_windows
 def test_net_rx_softirq_counts_while_a_lab_is_watched(net_rx_softirq: Probe, lab: ProbeLab) -> None:
     before = stage_of(net_rx_softirq)
     with lab.running("server", ECHO):

@@ -43,6 +43,7 @@ def connect() -> Iterator[Probe]:
     yield from started(Connect())
 
 
+@in_windows
 def test_each_connect_counts_once(connect: Probe, lab: ProbeLab) -> None:
     seen = Since(connect)
     with lab.running("server", ECHO):

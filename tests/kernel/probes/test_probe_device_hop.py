@@ -75,6 +75,7 @@ def device_hop() -> Iterator[Probe]:
     yield from started(DeviceHop())
 
 
+@in_windows
 def test_each_datagram_is_counted_on_each_link(device_hop: Probe, lab: ProbeLab) -> None:
     seen = Since(device_hop)
     device_hop.watch(lab.view())

@@ -83,6 +83,7 @@ def notify() -> Iterator[Probe]:
     yield from started(Notify())
 
 
+@in_windows
 def test_each_question_notifies_the_server_and_each_answer_the_client(notify: Probe, lab: ProbeLab) -> None:
     seen = Since(notify)
     with lab.running("server", ECHO):

@@ -162,6 +162,7 @@ def ask(probe: Probe, lab: ProbeLab, *proxy: object, watched: ProbeLab | None = 
     return Reading({role: now.stages[role].minus(before[role]) for role in before}, samples=now.samples)
 
 
+@in_windows
 def test_each_request_and_each_answer_counts_once(residence: Probe, lab: ProbeLab) -> None:
     reading = ask(residence, lab, "relay", 0, 1)
     for role in ("to_origin", "to_client"):

@@ -46,6 +46,7 @@ def qdisc() -> Iterator[Probe]:
     yield from started(Qdisc())
 
 
+@in_windows
 def test_each_datagram_is_counted_where_it_is_sent(qdisc: Probe, lab: ProbeLab) -> None:
     seen = Since(qdisc)
     qdisc.watch(lab.view())

@@ -98,6 +98,7 @@ def socket_wait() -> Iterator[Probe]:
     yield from started(SocketWait())
 
 
+@in_windows
 def test_each_question_and_each_answer_waits_once(socket_wait: Probe, lab: ProbeLab) -> None:
     seen = Since(socket_wait)
     with lab.running("server", ECHO):

@@ -10,6 +10,7 @@ from domain.sample import StageHistogram
 from probes.base import Probe, ProbeError
 from probes.catalog import splice_work
 from probes.catalog.splice_work import SpliceWork, address_of
+from tests.host_noise import in_windows
 from tests.kernel.probes.probe_lab import (
     ASK,
     DUT_CLIENT,
@@ -76,6 +77,7 @@ def splice() -> Iterator[Probe]:
     yield from started(SpliceWork())
 
 
+@in_windows
 def test_each_question_and_each_answer_is_work_once(splice: Probe, lab: ProbeLab) -> None:
     before = {role: stage_of(splice, role) for role in ("queued", "run")}
     with lab.running("server", ECHO), lab.running("dut", SPLICE, SERVER, SPLICE_C) as proxy:

@@ -141,19 +141,20 @@ def test_without_a_comparison_a_price_or_a_rate_the_missing_sentence_does_not_bl
 def test_a_rising_rate_is_carried_up_to_a_rate_of_five_blocks():
     campaign = a_campaign("tproxy", "direct", levels={"up": "open(3000..30000, ramp)"})
     report = reported(campaign, pairs_with(1.5, MIN_PAIRS))
-    rates = {"tproxy": (26_136.0, 25_210.0, 28_484.0), "direct": (28_666.0, 28_666.0, 28_666.0)}
+    blocks = MIN_PAIRS
+    rates = {"tproxy": (26_136.0, 25_210.0, 28_484.0, 2), "direct": (28_666.0, 28_426.0, 28_758.0, blocks)}
 
     def sentences(blocks: int) -> list[str]:
         cells = [
             cell.model_copy(update={"compared": True, "carried_up_to": CarriedRates(
-                blocks=blocks, median_per_s=median, lowest_per_s=low, highest_per_s=high)})
-            for cell in report.results for median, low, high in [rates[cell.datapath]]
+                blocks=blocks, median_per_s=median, lowest_per_s=low, highest_per_s=high, whole=whole)})
+            for cell in report.results for median, low, high, whole in [rates[cell.datapath]]
         ]  # fmt: skip
         return [one.sentence for one in again(campaign, report, results=cells).statements]
 
     assert sentences(MIN_PAIRS) == [
         "At up (open(3000..30000, ramp)) the rising rate is carried up to, in requests/s: "
-        "direct 28,666 (28,666 – 28,666 in 5 blocks), tproxy 26,100 (25,200 – 28,500 in 5 blocks)."
+        "direct all of it (5 of 5 blocks), tproxy 26,100 (25,200 – 28,500 in 5 blocks, all of it in 2)."
     ]
     assert sentences(MIN_PAIRS - 1) == []
 
@@ -201,7 +202,7 @@ def test_a_datapath_that_is_not_compared_has_no_rate_in_the_sentence(found):
 def test_comparisons_that_find_no_room_are_counted(found):
     primary = [v for v in found.verdicts if v.family is Family.PRIMARY]
     assert found.answer.further == (
-        f"{len(primary) - len(quoted(found, 'tproxy'))} further primary comparisons are in the whole report."
+        f"{len(primary) - len(quoted(found, 'tproxy'))} further primary verdicts are in the whole report."
     )
 
 
@@ -323,3 +324,21 @@ def test_many_levels_have_a_column_each_as_long_as_there_is_room():
     figures = [(c.level, c.figure) for c in reported(mixed, []).answer.columns]
     assert figures[1] == ("o1", "p50 µs")
     assert [f for level, f in figures if level == "c1"] == ["requests/s"]
+
+
+def test_a_comparison_over_levels_says_which_level_decides_it(found):
+    (one, *_) = quoted(found, "tproxy")
+    assert len(one.pooled_over) > 1
+    weights = (0.9, *[0.1 / (len(one.pooled_over) - 1)] * (len(one.pooled_over) - 1))
+    verdicts = [v.model_copy(update={"weights": weights if v == one else ()}) for v in found.verdicts]
+    sentence = again(a_simulated_campaign(8), found, verdicts=verdicts).statements[0].sentence
+    assert f"]; {one.pooled_over[0]} has 90 % of the weight)" in sentence
+    assert sentence.count("of the weight") == 1
+
+
+def test_a_price_whose_sign_is_known_and_its_size_is_not_stands_in_the_table_as_a_limit(found):
+    prices = [
+        p.model_copy(update={"low_us": -1.0, "us": 40.0, "high_us": 90.0, "sign_known": True}) for p in found.prices
+    ]
+    answer = again(a_simulated_campaign(8), found, prices=prices)
+    assert {entry.text for row in answer.rows if row.is_price for entry in row.entries if entry.text} == {"≤ 90"}

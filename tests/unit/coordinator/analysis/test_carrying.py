@@ -219,6 +219,17 @@ def test_where_the_rate_changes_the_highest_carried_one_counts() -> None:
     found = carried_up_to([*map(trial_digest, (up_to_2000, up_to_1000, nothing, everything, noisy))])
     assert found is not None
     assert (found.blocks, found.median_per_s, found.lowest_per_s, found.highest_per_s) == (4, 1500, 0, 3000)
+    assert (found.whole, found.text) == (1, "1,500 (0 – 3,000 in 4 blocks, all of it in 1)")
+    whole = carried_up_to([trial_digest(everything)] * 2)
+    assert whole is not None
+    assert whole.text == "all of it (2 of 2 blocks)"
+
+
+def test_a_slice_that_filled_the_host_ends_what_was_carried() -> None:
+    full = stepped("tproxy", step(1000, 1000), step(2000, 2000, carried=False), step(3000, 3000))
+    found = carried_up_to([trial_digest(full)])
+    assert found is not None
+    assert found.highest_per_s == 1000
 
 
 def test_watched_slices_are_no_part_of_the_profile() -> None:

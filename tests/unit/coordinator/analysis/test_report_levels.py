@@ -194,7 +194,7 @@ def test_an_open_level_that_finished_less_than_asked_says_so() -> None:
     found = {r.datapath: r.caveats for r in report.results}
     assert found["direct"] == ()
     assert found["tproxy"] == (
-        "answered 48,500 requests/s within its slices, 97.0 % of the 50,000/s of its schedule: "
+        "answered 48,500 requests/s within its slices, 97.0 % of the 50,000/s that were due: "
         "the others were under way as a slice ended, or never answered",
     )
     share = a_campaign("direct", "tproxy", levels={"low": "open(50%)"})

@@ -203,7 +203,8 @@ def test_a_declared_share_is_primary_and_pooled_over_levels() -> None:
     assert (primary.metric, primary.verdict) == (Metric.PERCENT_OVER_5MS, VerdictWord.WORSE)
     assert primary.pooled_over == ("half", "busy")
     assert primary.simultaneous_low < 1 < primary.simultaneous_high
-    assert primary.sentence.startswith("requests of ebpf_sk_assign that take over 5 ms over the levels half, busy: 1.0")
+    assert primary.sentence.startswith("requests of ebpf_sk_assign that take over 5 ms over the levels half, busy (")
+    assert "(busy has 79 % of the weight): 1.02 percentage points" in primary.sentence
     assert "more than of tproxy, 16 pairs, p < 0.001 among 1 primary comparison." in primary.sentence
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from coordinator.analysis.statistics import Estimate, interval
-from coordinator.analysis.weights import Noise, noise_of, weighted, weights_of
+from coordinator.analysis.weights import Noise, noise_of, weight_words, weighted, weights_of
 
 SIMULATIONS = 2_000
 CERTAIN = 0.999
@@ -116,3 +116,17 @@ def test_shares_may_be_zero_and_have_no_logarithm() -> None:
     noise = noise_of(np.array([[0.0, 1.0], [0.0, 3.0]]), as_logs=False)
     assert noise is not None
     assert (noise.variance, noise.freedom) == (pytest.approx(4 * 0.25), 1)
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ((0.014, 0.182, 0.804), "busy has 80 % of the weight"),
+        ((0.9, 0.05, 0.05), "quarter has 90 % of the weight"),
+        ((0.3, 0.1, 0.6), ""),
+        ((), ""),
+    ],
+)
+def test_a_level_that_decides_a_mean_over_several_is_named(weights: tuple[float, ...], words: str) -> None:
+    assert weight_words(("quarter", "half", "busy"), weights) == words
+    assert weight_words(("busy",), (1.0,)) == "", "a mean over one level is that level's"

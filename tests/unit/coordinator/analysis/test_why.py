@@ -113,6 +113,18 @@ def test_stages_may_be_known_though_the_mean_is_not() -> None:
     )
 
 
+def test_the_largest_stage_that_is_not_known_to_differ_is_named_with_the_sum_of_such_stages() -> None:
+    """Without it the parts of the sentence come to far less than its whole, and nothing says why."""
+    waits = (reading("run_queue", "origin", 50.0), reading("qdisc", "server", 900.0))
+    blocks = []
+    for own in (-700, 900, 400, -500, 800, 300):
+        longer = (reading("run_queue", "origin", 70.0), reading("qdisc", "server", 900.0 + own))
+        blocks.append((a_trial("direct", 2_000, waits), a_trial("tproxy", 2_000 + own, longer)))
+    sentence = the_difference(blocks).sentence
+    assert "run_queue (origin) +20 [20, 20]; other stages, not known to differ, +200 together, most of it" in sentence
+    assert "most of it qdisc (server) +200 [−" in sentence
+
+
 def test_a_copy_of_the_reference_gets_its_caveat() -> None:
     other = (reading("run_queue", "origin", 50.0),)
     blocks = [(a_trial("tproxy", 500, DIRECT), a_trial("tproxy#2", 700 + own, other)) for own in range(6)]

@@ -50,7 +50,7 @@ def test_shares_are_of_what_the_slowest_datapath_carries_in_the_open_loop(coordi
     assert {r["valid_trials"] for r in report["results"]} == {1}
     assert report["invalid"] == []  # what was too much is an answer
     check = report["campaign"]["calibration"][OPEN]["open_loop"]["check"]
-    assert check["sentence"] == "every capacity was still within 10 % of its bounds at the campaign's end"
+    assert check["sentence"] == "no capacity was seen more than 10 % beyond its bounds at the campaign's end"
     trials = coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]
     assert [(t["level"], t["load"], t["calibration"]) for t in trials[:2]] == [("calibration", "closed(32)", True)] * 2
     assert trials[2]["load"].startswith("open(100%), step 1 of at most 6: ")

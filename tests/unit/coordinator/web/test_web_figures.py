@@ -165,7 +165,10 @@ def test_what_is_settled_comes_first_and_what_is_not_is_kept_apart() -> None:
     report = CampaignReport(campaign={}, verdicts=(open_one, *short, settled))
     (found,) = statements(campaign, report)
     assert (found.decided, found.unclear) == ((settled,), (open_one,))
-    assert found.too_few == "2 comparisons have only 2 to 4 valid pairs with enough requests; a verdict needs 5."
+    assert (
+        found.too_few
+        == "2 comparisons have only 2 to 4 valid pairs (a percentile also needs enough requests); a verdict needs 5."
+    )
     assert primary_verdicts(report) == (), "they are exploratory"
     primary = [v.model_copy(update={"family": Family.PRIMARY}) for v in report.verdicts]
     judged = CampaignReport(campaign={}, verdicts=primary)

@@ -149,6 +149,16 @@ def test_a_backlog_that_grows_beyond_its_noise_is_overload() -> None:
     assert shortfalls([a_slice(10_000, 8_000, 2_000, 2_000)] * 5) == []
 
 
+def test_where_the_rate_changes_each_slice_must_carry_its_own() -> None:
+    """The room of all slices together would hide a last one of which a tenth was not answered."""
+    ramp = [*(a_slice(due, due, 0, 0) for due in range(2_000, 28_000, 2_900)), a_slice(28_000, 26_700, 10, 900)]
+    assert shortfalls(ramp) == []
+    assert shortfalls(ramp, rate_changes=True) == [
+        "slice 10 of 10: 26700 of 28000 requests that were due in it were answered in it"
+    ]
+    assert shortfalls(ramp[:-1], rate_changes=True) == []
+
+
 def test_a_host_without_idle_time_is_full_unless_others_filled_it() -> None:
     none = MIN_IDLE_SHARE / 2
     assert is_full(CpuTime(wall_s=1, cpus=2, idle_s=none))
