@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.cli import load
+from deploy.cli.columns import GAP, heads, portions
 from deploy.cli.crossovers import print_crossovers
 from deploy.cli.declared import print_declared
 from deploy.cli.expectations import print_expectations
@@ -36,16 +37,14 @@ from domain.texts import NONE, number_text, optional_text
 from domain.trial import Reason
 
 FEW = "*"  # marks a percentile that rests on few slow requests
-_GAP = 2
 _RESULTS = (Reason.OVERLOADED, Reason.BEYOND_BOUND)  # a cell without a figure that is a result all the same
-_INTERVAL_WIDTH = 13  # "0.985 – 1.009", the widest usual figure
 
 
 def print_report(report: CampaignReport, console: Console) -> None:
     """Print the whole report; it fits into 80 columns or the console's width."""
     console.print(headline(report), highlight=False)
     for workload in dict.fromkeys(cell.workload for cell in report.results):
-        for labels in _portions(_columns(report, workload), console.width, _names_width(report, workload)):
+        for labels in portions(_columns(report, workload), console.width, _names_width(report, workload)):
             console.print()
             console.print(_table(report, workload, labels))
     print_declared(report, console)
@@ -124,40 +123,14 @@ def _names_width(report: CampaignReport, workload: str) -> int:
     names = [f"  × {reference_of(report)}"]
     for cell in report.results:
         if cell.workload == workload:
-            names += [*_heads(cell), *(f"  {name}" for name, _, _ in _figures_of(cell))]
+            names += [*heads(cell), *(f"  {name}" for name, _, _ in _figures_of(cell))]
     return max(map(len, names))
-
-
-def _heads(cell: CellResult) -> list[str]:
-    """The level's name with its load, in lines that are not wide."""
-    bare, _, condition = cell.load.partition(" under ")
-    offered, equals, rate = bare.partition(" = ")
-    kind, _, slo = offered.partition("(")
-    bounds = slo.removesuffix(")").split(", ") if cell.is_capacity else []
-    terms = [f"  under {term}" for term in condition.split(", ")] if condition else []
-    rates = [f"  = {rate}"] if equals else []  # of a share
-    return [f"{cell.level} {kind if cell.is_capacity else offered}", *(f"  {one}" for one in bounds), *rates, *terms]
-
-
-def _portions(labels: Sequence[str], width: int, names_width: int) -> list[list[str]]:
-    """As many datapaths side by side as fit; each portion repeats the first one for comparison."""
-
-    def width_of(portion: Sequence[str]) -> int:
-        first_column = names_width + _GAP
-        return first_column + sum(max(len(label), _INTERVAL_WIDTH) + _GAP for label in portion)
-
-    portions = [list(labels[:1])]
-    for label in labels[1:]:
-        if len(portions[-1]) > 1 and width_of([*portions[-1], label]) > width:
-            portions.append([labels[0]])
-        portions[-1].append(label)
-    return portions
 
 
 def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Table:
     reference = reference_of(report)
     table = Table(
-        title=_title(report, workload), title_justify="left", title_style="bold", box=None, padding=(0, _GAP, 0, 0)
+        title=_title(report, workload), title_justify="left", title_style="bold", box=None, padding=(0, GAP, 0, 0)
     )
     table.add_column("", no_wrap=True)
     for label in labels:
@@ -171,7 +144,7 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
     for level in dict.fromkeys(level for level, _ in cells):
         of_level = [cells.get((level, label)) for label in labels]
         first = next(cell for (name, _), cell in cells.items() if name == level)
-        head, *lines = _heads(first)
+        head, *lines = heads(first)
         table.add_row(f"[bold]{level}[/bold]{head.removeprefix(level)}")
         for line in lines:
             table.add_row(line)

@@ -5,33 +5,22 @@ import re
 import numpy as np
 import pytest
 
-from coordinator.analysis.answer import answer_of
 from coordinator.analysis.answer_table import load_words
 from coordinator.analysis.prices import cost_words
 from coordinator.analysis.word_interval import ratio_and_interval
-from domain.answer import MOST_COLUMNS, MOST_SENTENCES, Answer, Scope, Topic
-from domain.campaign import Campaign
-from domain.carrying import CarriedRates, Carrying
+from domain.answer import MOST_COLUMNS, MOST_SENTENCES, Topic
 from domain.looks import Exactness
 from domain.metric import Metric
 from domain.report import MIN_PAIRS, CampaignReport, Family, Verdict
-from domain.searched import SearchedCapacity
 from domain.texts import fit_text
-from domain.verdict_words import CarryingWord, VerdictWord
+from domain.verdict_words import VerdictWord
 from tests.simulated import NOISES
 from tests.simulated import a_campaign as a_simulated_campaign
 from tests.simulated import report_of as simulated
+from tests.unit.coordinator.analysis.answers import TRUTH, again, of, simulated_report
 from tests.unit.coordinator.analysis.results import a_campaign, pairs_with, reported
 
-SCOPE = Scope(text="here")
-TRUTH = {"tproxy": 2.0, "ebpf_sk_assign": 1.7, "ebpf_redirect": 0.9}
 _CLAIM = re.compile(r"(?:^|: |; )(less|more|fewer|a lower|a higher|the same) ")
-
-
-def of(report: CampaignReport, topic: Topic) -> str:
-    """The sentence on a topic; empty without one."""
-    assert report.answer is not None
-    return next((one.sentence for one in report.answer.statements if one.topic is topic), "")
 
 
 def quoted(report: CampaignReport, reference: str) -> list[Verdict]:
@@ -40,12 +29,7 @@ def quoted(report: CampaignReport, reference: str) -> list[Verdict]:
 
 @pytest.fixture(scope="module")
 def found() -> CampaignReport:
-    return simulated(a_simulated_campaign(8), np.random.default_rng(3), "normal", TRUTH)
-
-
-def again(campaign: Campaign, report: CampaignReport, **changes: object) -> Answer:
-    """The answer of a report with other parts."""
-    return answer_of(campaign, report.model_copy(update=changes), SCOPE)
+    return simulated_report()
 
 
 def test_the_reference_campaigns_answer_has_one_sentence_per_topic(found):
@@ -95,16 +79,6 @@ def test_a_price_is_that_of_the_list_and_of_the_table(found):
     assert any(entry.value for entry in shown)
 
 
-def test_a_carried_rate_is_the_tables(found):
-    pieces = re.findall(r"(\w+) ([\d,]+) \[", of(found, Topic.CARRIED))
-    at = [c.level for c in found.answer.columns].index("high")
-    table = {row.name: row.entries[at].text for row in found.answer.rows if not row.is_price}
-    rates = [float(rate.replace(",", "")) for _, rate in pieces]
-    said = dict(zip(dict(pieces), rates, strict=True))  # in the digits that its interval deserves
-    assert said == {name: pytest.approx(float(text.replace(",", "")), rel=0.005) for name, text in table.items()}
-    assert rates == sorted(rates, reverse=True)
-
-
 def test_the_table_has_the_reports_figures(found):
     cells = {(cell.datapath, cell.level): cell for cell in found.results}
     figures = {"CPU µs": "cpu_us_per_request", "p50 µs": "latency_p50_us", "requests/s": "requests_per_s"}
@@ -136,27 +110,6 @@ def test_without_a_comparison_a_price_or_a_rate_the_missing_sentence_does_not_bl
     assert again(campaign, report, results=enough).missing == (
         "None of the figures is of a kind that a sentence quotes; the whole report has them."
     )
-
-
-def test_a_rising_rate_is_carried_up_to_a_rate_of_five_blocks():
-    campaign = a_campaign("tproxy", "direct", levels={"up": "open(3000..30000, ramp)"})
-    report = reported(campaign, pairs_with(1.5, MIN_PAIRS))
-    blocks = MIN_PAIRS
-    rates = {"tproxy": (26_136.0, 25_210.0, 28_484.0, 2), "direct": (28_666.0, 28_426.0, 28_758.0, blocks)}
-
-    def sentences(blocks: int) -> list[str]:
-        cells = [
-            cell.model_copy(update={"compared": True, "carried_up_to": CarriedRates(
-                blocks=blocks, median_per_s=median, lowest_per_s=low, highest_per_s=high, whole=whole)})
-            for cell in report.results for median, low, high, whole in [rates[cell.datapath]]
-        ]  # fmt: skip
-        return [one.sentence for one in again(campaign, report, results=cells).statements]
-
-    assert sentences(MIN_PAIRS) == [
-        "At up (open(3000..30000, ramp)) the rising rate is carried up to, in requests/s: "
-        "direct all of it (5 of 5 blocks), tproxy 26,100 (25,200 – 28,500 in 5 blocks, all of it in 2)."
-    ]
-    assert sentences(MIN_PAIRS - 1) == []
 
 
 def test_no_valid_trial_is_no_sentence():
@@ -193,12 +146,6 @@ def test_a_price_that_may_be_nothing_says_so(found):
         assert answer.statements[1].sentence.count("(it may be nothing)") == times
 
 
-def test_a_datapath_that_is_not_compared_has_no_rate_in_the_sentence(found):
-    results = [c.model_copy(update={"compared": c.datapath != "direct"}) for c in found.results]
-    answer = again(a_simulated_campaign(8), found, results=results)
-    assert " direct " not in answer.statements[2].sentence
-
-
 def test_comparisons_that_find_no_room_are_counted(found):
     primary = [v for v in found.verdicts if v.family is Family.PRIMARY]
     assert found.answer.further == (
@@ -232,65 +179,6 @@ def test_each_function_has_the_price_of_one_datapath():
         r" per request over the routed path \(direct\) at 8 connections\.",
         price,
     )
-
-
-def carrying(label: str, carried: int, **changes: object) -> Carrying:
-    values = {
-        "datapath": label, "reference": "tproxy", "workload": "http_keepalive", "level": "half", "load": "open(20000)",
-        "word": CarryingWord.CARRIES, "carried": carried, "reference_carried": 0, "blocks": 6, "p": 0.0043,
-        "comparisons": 3, "sentence": "",
-    }  # fmt: skip
-    return Carrying(**(values | changes))
-
-
-def test_what_is_overloaded_is_said_with_its_test(found):
-    campaign = a_simulated_campaign(8)
-    undecided = carrying("ebpf_sk_assign", 2, word=CarryingWord.UNCLEAR, p=0.45)
-    later = carrying("direct", 6, level="quarter")
-    stated = [undecided, carrying("ebpf_redirect", 5, p=0.0152), carrying("direct", 6), later]
-    text = of(found.model_copy(update={"answer": again(campaign, found, carrying=stated)}), Topic.CARRIED)
-    assert text.startswith("At 256 connections in requests/s: ebpf_redirect ")
-    assert text.endswith(
-        "; at half (20,000/s) the load is carried by direct in 6 of 6 blocks, ebpf_redirect in 5, tproxy in 0"
-        " (Fisher's exact test against tproxy, p ≤ 0.015)."
-    )
-    nothing = again(campaign, found, carrying=[undecided, carrying("direct", 6, p=None)])
-    assert "Fisher" not in nothing.statements[2].sentence
-
-
-def test_comparisons_over_other_blocks_are_not_mixed(found):
-    stated = [carrying("direct", 6), carrying("ebpf_redirect", 5, blocks=5)]
-    text = again(a_simulated_campaign(8), found, carrying=stated).statements[2].sentence
-    assert "carried by direct in 6 of 6 blocks, tproxy in 0 (" in text
-
-
-def test_a_searched_capacity_has_its_bounds_and_needs_no_five_searches():
-    campaign = a_campaign("tproxy", "direct", levels={"slo": "capacity(p99<=5ms)", "c": "closed(8)"})
-    report = reported(campaign, [])
-    bounds = SearchedCapacity(lower_per_s=19_600, per_s=20_000, upper_per_s=20_400, met=9, met_of=9, missed=6,
-                              missed_of=6, searches=1, blocks=10, seconds=90, goal_width=0.02)  # fmt: skip
-    figures = {"slo_capacity_per_s": 20_000.0, "slo_search": bounds, "pairs": 1, "valid_trials": 1, "compared": True}
-    results = [
-        cell.model_copy(update=figures if (cell.datapath, cell.level) == ("tproxy", "slo") else {})
-        for cell in report.results
-    ]
-    answer = again(campaign, report, results=results)
-    assert [one.sentence for one in answer.statements] == [
-        "At slo (p99<=5ms) in requests/s: tproxy 20,000 (bounds 19,600 – 20,400)."
-    ]
-    entry = answer.rows[0].entries[0]
-    assert (entry.text, entry.noted) == ("20,000", False)
-    left_open = [
-        cell.model_copy(update={"left_open": (cell.datapath, cell.level) == ("direct", "slo")}) for cell in results
-    ]
-    (sentence,) = [one.sentence for one in again(campaign, report, results=left_open).statements]
-    assert sentence.endswith("(bounds 19,600 – 20,400); the search left open what direct can carry.")
-
-
-def test_one_datapath_has_only_its_rate():
-    report = reported(a_campaign("tproxy"), [{"tproxy": 30_000.0 + i} for i in range(5)])
-    assert [one.topic for one in report.answer.statements] == [Topic.CARRIED]
-    assert of(report, Topic.CARRIED).startswith("At 8 connections in requests/s: tproxy 30,002 [")
 
 
 @pytest.mark.parametrize(
