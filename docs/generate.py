@@ -25,6 +25,8 @@ def stale_documents(root: Path, *, write: bool) -> list[str]:
         for name, content in blocks.items():
             if document.replace(name, content()):
                 stale.append(f"{path}: the block {name!r}")
+        if unknown := document.names - set(blocks):
+            raise BlockError(f"{path}: nothing writes the block {min(unknown)!r}")
         if write:
             document.save()
     for page, text in missing_pages(root):

@@ -98,8 +98,8 @@ TERMS = (
     Term(
         "attack",
         "attack_per_s",
-        "TCP SYNs per second beside the load. Their sources are spoofed: the entries of the blocklist, or as many "
-        "addresses without one.",
+        "TCP SYNs per second beside the load. Their sources are spoofed: entries of the blocklist, or addresses of its "
+        "range without one; at most 16,384 of them.",
         number=Number("packets/s", "packets per second", 0, 500_000),  # one sender on one CPU makes about as many
         default=0,
     ),

@@ -14,7 +14,7 @@ COARSE_STEPS = 4
 COARSE_TRIALS = 2  # per datapath and step
 FINE_TRIALS = 3
 SEARCH_REQUESTS = 1_000  # per trial of a search; fewer give no reliable p99
-CALIBRATION_STEPS = 6  # blocks of one trial per datapath, which find the capacity that shares refer to
+CALIBRATION_STEPS = 5  # blocks of one trial per datapath, which find the capacity that shares refer to
 CHECK_STEPS = 2  # blocks at a campaign's end, which check that capacity …
 CHECK_TRIALS = 2  # … with so many trials per datapath; all must agree that it moved
 CHECK_CHANGE = 0.10  # by how much a capacity must have moved for the report to say so
@@ -67,11 +67,8 @@ class CapacityBounds(Frozen):
 
     @property
     def range_text(self) -> str:
-        """Both bounds, in the digits that their distance deserves: ``19,600 – 21,200/s``.
-
-        Without a trial that missed from the upper bound on, nothing was found above the lower one.
-        """
-        lower, upper = self.lower_per_s, self.upper_per_s if self.missed else None
+        """Both bounds, in the digits that their distance deserves: ``19,600 – 21,200/s``."""
+        lower, upper = self.lower_per_s, self.upper_per_s
         known = [bound for bound in (lower, upper) if bound is not None]
         low, high = (known[0], known[-1]) if known else (0.0, 0.0)
         begin = "less" if lower is None else count_per_s_text(lower, low, high)

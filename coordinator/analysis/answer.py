@@ -209,6 +209,8 @@ def _missing(report: CampaignReport) -> str:
     """Why there is no sentence: too few blocks, and what most often took them out."""
     most = max((cell.pairs for cell in report.results), default=0)
     if most >= MIN_PAIRS:
+        if report.exactness.no_word:  # `further` says when there is one
+            return ""
         return "None of the figures is of a kind that a sentence quotes; the whole report has them."
     pairs = "no datapath has a valid one" if not most else f"the most that any figure has is {most}"
     reasons: Counter[Reason] = Counter()

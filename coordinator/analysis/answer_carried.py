@@ -15,7 +15,7 @@ MOST_CARRIED = 4  # datapaths in one part of the sentence
 
 def carried_sentence(campaign: Campaign, report: CampaignReport) -> str:
     """Both parts in one sentence; empty without either."""
-    rates = _rates(campaign, report) or _rising(campaign, report)
+    rates = _rates(campaign, report) or _changing(campaign, report)
     text = "; ".join(part for part in (rates, _overload(campaign, report)) if part)
     return f"{capitalised(text)}." if text else ""
 
@@ -36,17 +36,17 @@ def _rates(campaign: Campaign, report: CampaignReport) -> str:
     return ""
 
 
-def _rising(campaign: Campaign, report: CampaignReport) -> str:
+def _changing(campaign: Campaign, report: CampaignReport) -> str:
     """Where the rate changes during a trial: up to which rate each datapath carried it."""
     for workload, level in ((workload, level) for workload in campaign.workloads for level in campaign.levels):
         here = [cell for cell in report.results if (cell.workload, cell.level) == (workload, level) and cell.compared]
         found = [(cell, up_to) for cell in here if (up_to := cell.carried_up_to) and up_to.blocks >= MIN_PAIRS]
         if found:
-            found.sort(key=lambda one: (-one[1].whole, -one[1].median_per_s))
+            found.sort(key=lambda one: (one[1].whole < one[1].blocks, -one[1].median_per_s))
             texts = {cell.datapath: f"{cell.datapath} {up_to.text}" for cell, up_to in found}
             figures = ", ".join(texts[cell.datapath] for cell in _few(campaign, [cell for cell, _ in found]))
             where = f"{place_words(campaign, report, (level,))}{workload_words(campaign, workload)}"
-            return f"{where} the rising rate is carried up to, in requests/s: {figures}"
+            return f"{where} the changing rate is carried up to, in requests/s: {figures}"
     return ""
 
 

@@ -143,6 +143,7 @@ def _price_entry(price: Price | None) -> Entry:
     if price is None or price.may_be_nothing:
         return Entry(text="")
     if price.low_us <= 0 <= price.high_us:  # the ratio of the pairs knows the sign, and nothing knows the size
-        return Entry(text=f"≤ {number_text(price.high_us, price.low_us, price.high_us)}" if price.us > 0 else "")
+        end, mark = (price.high_us, "≤") if price.us > 0 else (price.low_us, "≥")
+        return Entry(text=f"{mark} {number_text(end, price.low_us, price.high_us)}")
     sign = "+" if price.us >= 0 else ""
     return Entry(value=price.us, text=f"{sign}{number_text(price.us, price.low_us, price.high_us)}")

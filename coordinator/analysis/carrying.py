@@ -83,8 +83,13 @@ def overloaded_trials(trials: Sequence[TrialDigest], pool: Pool) -> OverloadedTr
 
 def carried_up_to(trials: Sequence[TrialDigest]) -> CarriedRates | None:
     """Where the rate changes: per block the highest carried rate, with all lower ones; ``None`` without such blocks."""
-    rates = zip(column(trials, "highest_carried_per_s"), carried_in(trials), strict=True)
-    counted = [(0.0 if isnan(rate) else rate, carried) for rate, carried in rates if carried is not None]
+    columns = (column(trials, name) for name in ("highest_carried_per_s", "carried_to_its_end"))
+    rates = zip(*columns, carried_in(trials), strict=True)
+    counted = [
+        (0.0 if isnan(rate) else rate, bool(carried and to_its_end == 1))
+        for rate, to_its_end, carried in rates
+        if carried is not None
+    ]
     if not counted:
         return None
     found = [rate for rate, _ in counted]
@@ -93,7 +98,7 @@ def carried_up_to(trials: Sequence[TrialDigest]) -> CarriedRates | None:
         median_per_s=median(found),
         lowest_per_s=min(found),
         highest_per_s=max(found),
-        whole=sum(carried for _, carried in counted),
+        whole=sum(whole for _, whole in counted),
     )
 
 

@@ -99,7 +99,7 @@ def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
         invalid_for=reason_for_none(ended),
         left_open=is_left_open(ended),
         **_surroundings(data, cell, trials, pool),
-        caveats=(*search_caveats(ended), *load_cautions(trials, pool, None)),
+        caveats=(*search_caveats(ended), *load_cautions(trials, pool)),
     )
 
 

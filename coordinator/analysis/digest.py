@@ -112,6 +112,7 @@ def _figures(trial: TrialResult) -> dict[str, float | None]:
     over = percents_over(trial, limits_ms) or [None] * len(limits_ms)
     episodes = trial.episodes
     slow = [None if episodes is None else episodes.beyond(ms * 1e6) for ms in limits_ms]
+    highest_per_s, to_its_end = _highest_carried(trial.slices)
     return {
         "requests_per_s": trial.requests_per_s,
         "cpu_us_per_request": trial.cpu_us_per_request,
@@ -119,7 +120,8 @@ def _figures(trial: TrialResult) -> dict[str, float | None]:
         **{metric.value: percent for metric, percent in zip(SHARE_METRICS, over, strict=True)},
         **{f"episodes_over_{ms}ms": count for ms, count in zip(limits_ms, slow, strict=True)},
         "has_latency": trial.latency is not None,
-        "highest_carried_per_s": _highest_carried(trial.slices),
+        "highest_carried_per_s": highest_per_s,
+        "carried_to_its_end": to_its_end,
     }
 
 
@@ -129,16 +131,19 @@ def _latency_us(trial: TrialResult, percentile: float) -> float | None:
     return trial.latency_us(percentile) if count * (100 - percentile) >= 100 - 1e-6 else None
 
 
-def _highest_carried(slices: Iterable[SliceResult]) -> float:
-    """The rate up to which each slice was carried, as it was due in the slice; older slices do not say if they were."""
+def _highest_carried(slices: Iterable[SliceResult]) -> tuple[float, bool]:
+    """The rate up to which each slice was carried, as it was due in the slice, and whether that is all of them.
+
+    Older slices do not say if they were carried.
+    """
     counted = [one for one in slices if one.due and one.duration_s and not one.probed and not one.profiled]
     highest = 0.0
     for one in sorted(counted, key=lambda one: (one.due or 0) / one.duration_s):
         delivered = is_delivered(one.due or 0, one.answered_within, one.pending_middle)
         if not delivered or one.carried is False:
-            break
+            return highest, False
         highest = (one.due or 0) / one.duration_s
-    return highest
+    return highest, bool(counted)
 
 
 def _surroundings(trial: TrialResult) -> dict[str, float | None]:

@@ -117,7 +117,7 @@ def place_of(data: CampaignResults, workload: str, levels: tuple[str, ...], weig
 
 def _waiting(verdict: Verdict) -> str:
     of = "searches that found a rate" if verdict.metric is Metric.SLO_CAPACITY_PER_S else "valid trials"
-    enough = " with enough requests" if verdict.metric.percentile is not None else ""
+    enough = " (a percentile also needs enough requests)" if verdict.metric.percentile is not None else ""
     return f"too few pairs, only {counted(verdict.pairs, 'pair')} of {of}{enough}; a verdict needs {MIN_PAIRS}"
 
 

@@ -118,4 +118,5 @@ def weighted_mean(parts: Sequence[Estimate | None], noises: Sequence[Noise]) -> 
 def weight_words(levels: Sequence[str], weights: Sequence[float]) -> str:
     """That one level decides a mean over several: ``busy has 80 % of the weight``; empty if none does."""
     share, level = max(zip(weights, levels, strict=False), default=(0.0, ""))
-    return f"{level} has {share_text(share, 0)} of the weight" if len(levels) > 1 and share > DOMINANT else ""
+    much = "over 99 %" if share > 0.99 else share_text(share, 0)
+    return f"{level} has {much} of the weight" if len(levels) > 1 and share > DOMINANT else ""

@@ -46,20 +46,23 @@ def _reasons(difference: Difference) -> list[str]:
         found = [_stage(part, difference.pairs, signed=False) for part in _by_size(only, least)]
         words += [f"only {label} has {', '.join(found)}"] if found else []
     words = words or ["no stage's difference is known"]
-    words += _other_stages(difference, least)
+    words += _unknown_stages(difference, least)
     return [*words, *_not_measured(difference), f"the rest, which no stage explains, {_signed(difference.rest)}"]
 
 
-def _other_stages(difference: Difference, least: float) -> list[str]:
-    """What the stages that are not named come to, if one of them is as large as those that are."""
+def _unknown_stages(difference: Difference, least: float) -> list[str]:
+    """What the stages whose difference is not known come to, if one of them is as large as those that are named."""
     signed = (*difference.parts, *difference.only_datapath, *map(_negative, difference.only_reference))
-    others = [part for part in signed if not (part.is_known and abs(part.us) >= least)]
-    largest = max(others, key=lambda part: abs(part.us), default=None)
+    unknown = [part for part in signed if not part.is_known]
+    largest = max(unknown, key=lambda part: abs(part.us), default=None)
     if largest is None or abs(largest.us) < least:
         return []
-    together = sum(part.us for part in others)
+    if len(unknown) == 1:
+        return [f"not known to differ: {largest.name} {_signed(largest)}"]
+    together = sum(part.us for part in unknown)
     text = f"{'+' if together >= 0 else ''}{_microseconds(together)}"
-    return [f"other stages, not known to differ, {text} together, most of it {largest.name} {_signed(largest)}"]
+    largest_text = f"the largest of them {largest.name} {_signed(largest)}"
+    return [f"{len(unknown)} stages that are not known to differ, {text} together, {largest_text}"]
 
 
 def _by_size(parts: Sequence[StagePart], least: float) -> list[StagePart]:

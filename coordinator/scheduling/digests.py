@@ -36,6 +36,7 @@ FIELDS = (
     "episodes_over_5ms",
     "episodes_over_20ms",
     "highest_carried_per_s",
+    "carried_to_its_end",
     "wall_s",
     "cpus",
     "idle_s",
@@ -186,6 +187,7 @@ class TrialDigest:
     requests_per_s = _Number()
     latency_p99_us = _Number()
     highest_carried_per_s = _Number()
+    carried_to_its_end = _Number()
     tracked = _Number()
     ballast_packets = _Number()
     watched_rate_per_s = _Number()

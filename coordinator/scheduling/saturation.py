@@ -87,11 +87,14 @@ class Search:
 
     @property
     def bounds(self) -> CapacityBounds:
-        """The bounds as they are; an end outside the range of the search is none."""
+        """The bounds as they are; an end outside the range of the search is none, nor an upper one that none missed."""
         if not self.trials:
             return CapacityBounds()
         lower, _, middle, _, upper = self.quantiles_per_s
-        low, high = (lower if lower >= self.low_per_s * 0.99 else None), (upper if upper <= self.high_per_s else None)
+        # Without a trial that missed above the lower bound, only the range of the search ends what is possible.
+        has_missed = any(one.missed and one.rate_per_s > lower * (1 + self.goal.width / 2) for one in self.trials)
+        low = lower if lower >= self.low_per_s * 0.99 else None
+        high = upper if upper <= self.high_per_s and has_missed else None
         below = [one for one in self.trials if low is not None and one.rate_per_s <= low * (1 + self.goal.width / 2)]
         above = [one for one in self.trials if high is not None and one.rate_per_s >= high / (1 + self.goal.width / 2)]
         return CapacityBounds(

@@ -157,4 +157,4 @@ def _curl(method: str, path: str, kind: str, example: Any) -> str:
     if kind and example is not None:
         text = json.dumps(example, ensure_ascii=False, allow_nan=False).replace("'", "'\\''")
         parts += [f'-H "Content-Type: {kind}"', f"-d '{text}'"]
-    return " ".join([*parts, f'"$SHOWDOWN_URL{path}"'])
+    return " ".join([*parts, f'"$SHOWDOWN_COORDINATOR_URL{path}"'])

@@ -1,11 +1,15 @@
 """How the table of a printed report is laid out: what names a level, and how many datapaths are side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from domain.report import CellResult
 
 GAP = 2  # between columns
-_INTERVAL_WIDTH = 13  # "0.985 – 1.009", the widest usual figure
+_ANY_WIDTH = 10_000
 
 
 def heads(cell: CellResult) -> list[str]:
@@ -19,16 +23,16 @@ def heads(cell: CellResult) -> list[str]:
     return [f"{cell.level} {kind if cell.is_capacity else offered}", *(f"  {one}" for one in bounds), *rates, *terms]
 
 
-def portions(labels: Sequence[str], width: int, names_width: int) -> list[list[str]]:
+def portions(labels: Sequence[str], fits: Callable[[Sequence[str]], bool]) -> list[list[str]]:
     """As many datapaths side by side as fit; each portion repeats the first one for comparison."""
-
-    def width_of(portion: Sequence[str]) -> int:
-        first_column = names_width + GAP
-        return first_column + sum(max(len(label), _INTERVAL_WIDTH) + GAP for label in portion)
-
     portions = [list(labels[:1])]
     for label in labels[1:]:
-        if len(portions[-1]) > 1 and width_of([*portions[-1], label]) > width:
+        if len(portions[-1]) > 1 and not fits([*portions[-1], label]):
             portions.append([labels[0]])
         portions[-1].append(label)
     return portions
+
+
+def width_of(table: Table, console: Console) -> int:
+    """The columns that a table needs so that nothing of it is cut."""
+    return Measurement.get(console, console.options.update(max_width=_ANY_WIDTH), table).maximum

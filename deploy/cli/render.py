@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.cli import load
-from deploy.cli.columns import GAP, heads, portions
+from deploy.cli.columns import GAP, heads, portions, width_of
 from deploy.cli.crossovers import print_crossovers
 from deploy.cli.declared import print_declared
 from deploy.cli.expectations import print_expectations
@@ -44,7 +44,11 @@ def print_report(report: CampaignReport, console: Console) -> None:
     """Print the whole report; it fits into 80 columns or the console's width."""
     console.print(headline(report), highlight=False)
     for workload in dict.fromkeys(cell.workload for cell in report.results):
-        for labels in portions(_columns(report, workload), console.width, _names_width(report, workload)):
+
+        def fits(labels: Sequence[str], workload: str = workload) -> bool:
+            return width_of(_table(report, workload, labels), console) <= console.width
+
+        for labels in portions(_columns(report, workload), fits):
             console.print()
             console.print(_table(report, workload, labels))
     print_declared(report, console)
@@ -118,21 +122,12 @@ def _columns(report: CampaignReport, workload: str) -> list[str]:
     return sorted(roles, key=lambda label: (label != reference, roles[label] == LIMIT))
 
 
-def _names_width(report: CampaignReport, workload: str) -> int:
-    """Of the first column: the longest name of a row or of a level."""
-    names = [f"  × {reference_of(report)}"]
-    for cell in report.results:
-        if cell.workload == workload:
-            names += [*heads(cell), *(f"  {name}" for name, _, _ in _figures_of(cell))]
-    return max(map(len, names))
-
-
 def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Table:
     reference = reference_of(report)
     table = Table(
         title=_title(report, workload), title_justify="left", title_style="bold", box=None, padding=(0, GAP, 0, 0)
     )
-    table.add_column("", no_wrap=True)
+    table.add_column("", overflow="fold")  # the only one that gives way to numbers
     for label in labels:
         table.add_column(label, justify="right", no_wrap=True)
     cells = {(cell.level, cell.datapath): cell for cell in report.results if cell.workload == workload}

@@ -8,6 +8,7 @@ _MARKS = {
     ".md": ("<!-- generated: {name} -->\n\n", "\n\n<!-- /generated -->"),
     ".toml": ("# generated: {name}\n", "\n# /generated"),
 }
+_NAMES = {".md": r"^<!-- generated: (.+) -->$", ".toml": r"^# generated: (.+)$"}
 
 
 class BlockError(ValueError):
@@ -41,6 +42,11 @@ class Document:
         before = self.text
         self.text = pattern.sub(lambda _: f"{begin}{content.strip(chr(10))}{end}", self.text)
         return self.text != before
+
+    @property
+    def names(self) -> set[str]:
+        """The blocks that the file has."""
+        return set(re.findall(_NAMES[self.path.suffix], self.text, re.MULTILINE))
 
     def save(self) -> None:
         """Write the file if it changed."""

@@ -22,7 +22,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Block]] = {
     },
     "docs/method.md": {
         f"thresholds: {section}": partial(thresholds.thresholds_table, section)
-        for section in ("design", "validity", "statistics", "looks", "capacity", "probes")
+        for section in ("design", "validity", "margins", "statistics", "looks", "capacity", "probes")
     },
     "docs/probes/index.md": {"probes": variants.probes_table},
     "docs/reading-results.md": {

@@ -12,6 +12,7 @@ from domain.trial import SliceResult
 GROWTH_ERRORS = 2.0
 MAX_GROWTH_SHARE = 0.01
 MIN_GROWTH_SLICES = 3  # of fewer slices the standard error is not known
+MIN_MISSED_SLICES = 2  # where the rate changes, below its highest
 MIN_IDLE_SHARE = 0.02  # of the CPUs at an open level; a host with less idle time has no capacity left
 
 
@@ -19,7 +20,8 @@ def shortfalls(slices: Sequence[SliceResult], lost: int = 0, *, rate_changes: bo
     """Why these slices of an open level did not carry their load, in sentences; empty if they did.
 
     Without a report of what was due and delivered, nothing is found. ``lost`` requests were due, and an event explains
-    that they failed. Where the rate changes, each slice must carry its own: the easy ones hide no other.
+    that they failed. Where the rate changes, each slice must carry its own: the easy ones hide no other. One slice that
+    a stall spoils is no overload, unless it has the highest rate.
     """
     known = [(s.due, s.delivered, s.pending_middle, s.pending_end) for s in slices if s.due and s.delivered is not None]
     if not known:
@@ -30,18 +32,23 @@ def shortfalls(slices: Sequence[SliceResult], lost: int = 0, *, rate_changes: bo
     if not is_delivered(due, delivered, middle, len(known)):
         found.append(f"{delivered} of {due} requests that were due in the slices were answered in them")
     elif rate_changes:
-        fallen_short = [
-            f"slice {number} of {len(known)}: {delivered} of {due} requests that were due in it were answered in it"
-            for number, (due, delivered, middle, _) in enumerate(known, 1)
-            if not is_delivered(due or 0, delivered or 0, middle or 0)
-        ]
-        found += fallen_short[:1]
+        found += _by_slice(slices)
     growth = [at_end - at_middle for *_, at_middle, at_end in known]
     if len(growth) >= MIN_GROWTH_SLICES:
         least = fmean(growth) - GROWTH_ERRORS * stdev(growth) / len(growth) ** 0.5
         if least > MAX_GROWTH_SHARE * due / len(known) / 2:
             found.append(f"the backlog grew by {fmean(growth):.0f} requests in the second half of a slice")
     return found
+
+
+def _by_slice(slices: Sequence[SliceResult]) -> list[str]:
+    """Which slices did not carry their rate, if the highest one is among them or there are several."""
+    missed = [number for number, one in enumerate(slices, 1) if one.carried is False]
+    highest = max(range(len(slices)), key=lambda at: slices[at].due or 0) + 1
+    if len(missed) < MIN_MISSED_SLICES and highest not in missed:
+        return []
+    numbers = ", ".join(map(str, missed))
+    return [f"the rate was not carried in slice{'s' * (len(missed) > 1)} {numbers} of {len(slices)}"]
 
 
 def is_carried(one: SliceResult, cpu: CpuTime) -> bool | None:

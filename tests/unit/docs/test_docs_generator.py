@@ -56,6 +56,14 @@ def test_a_document_without_the_marks_is_an_error(copy: Path) -> None:
         stale_documents(copy, write=True)
 
 
+def test_a_block_that_nothing_writes_is_an_error(copy: Path) -> None:
+    """It would stay empty, as the table of margins did."""
+    page = copy / "docs/method.md"
+    page.write_text(page.read_text() + "\n<!-- generated: thresholds: more -->\n<!-- /generated -->\n")
+    with pytest.raises(BlockError, match=r"method\.md: nothing writes the block 'thresholds: more'"):
+        stale_documents(copy, write=False)
+
+
 def test_a_block_is_replaced_and_nothing_around_it(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text("before\n<!-- generated: one -->\n<!-- /generated -->\nafter \\1\n")

@@ -151,9 +151,9 @@ def test_calibration_takes_the_largest_closed_level_and_its_time() -> None:
         with_levels(a="closed(8)", b="closed(256)", c="open(50%)") | {"slices": 2, "slice_s": 0.5, "blocks": 5}
     )
     assert (campaign.calibration_load, campaign.calibration_slices) == (ClosedLoad(connections=256), 4)
-    # One block in the closed loop, six of one trial in the open one, and two of two trials at the end.
-    assert (campaign.total_blocks, campaign.calibration_blocks) == (15, 1 + 6 + 2)
-    calibration_s = (4 * 0.5 + 1.0) + 6 * (1.0 + 1.0) + 2 * (2 * 1.0 + 1.0)
+    # One block in the closed loop, five of one trial in the open one, and two of two trials at the end.
+    assert (campaign.total_blocks, campaign.calibration_blocks) == (15, 1 + 5 + 2)
+    calibration_s = (4 * 0.5 + 1.0) + 5 * (1.0 + 1.0) + 2 * (2 * 1.0 + 1.0)
     assert campaign.traffic_s == 10 * 2 * (2 * 0.5 + 1.0) + 5 * 2 * (2 * 1.0 + 1.0) + 2 * calibration_s
     alone = read_campaign(with_levels(a="open(50%)"))
     assert alone.calibration_load == ClosedLoad(connections=64)

@@ -230,3 +230,16 @@ def test_a_price_whose_sign_is_known_and_its_size_is_not_stands_in_the_table_as_
     ]
     answer = again(a_simulated_campaign(8), found, prices=prices)
     assert {entry.text for row in answer.rows if row.is_price for entry in row.entries if entry.text} == {"≤ 90"}
+    saved = [p.model_copy(update={"low_us": -90.0, "us": -40.0, "high_us": 1.0}) for p in prices]
+    answer = again(a_simulated_campaign(8), found, prices=saved)
+    assert {entry.text for row in answer.rows if row.is_price for entry in row.entries if entry.text} == {"≥ −90"}
+
+
+def test_before_its_word_a_campaign_without_a_sentence_does_not_say_that_it_will_have_none(found):
+    exactness = Exactness(no_word="no word before the look at 5 blocks")
+    cells = [cell.model_copy(update={"requests_per_s": None}) for cell in found.results]
+    answer = again(
+        a_simulated_campaign(8), found, verdicts=[], prices=[], results=cells, carrying=[], exactness=exactness
+    )
+    assert (answer.statements, answer.missing) == ((), "")
+    assert answer.further == "There is no word before the look at 5 blocks."

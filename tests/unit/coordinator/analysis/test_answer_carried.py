@@ -44,7 +44,7 @@ def test_a_rising_rate_is_carried_up_to_a_rate_of_five_blocks():
         return [one.sentence for one in again(campaign, report, results=cells).statements]
 
     assert sentences(MIN_PAIRS) == [
-        "At up (open(3000..30000, ramp)) the rising rate is carried up to, in requests/s: "
+        "At up (open(3000..30000, ramp)) the changing rate is carried up to, in requests/s: "
         "direct all of it (5 of 5 blocks), tproxy 26,100 (25,200 – 28,500 in 5 blocks, all of it in 2)."
     ]
     assert sentences(MIN_PAIRS - 1) == []

@@ -226,10 +226,11 @@ def test_where_the_rate_changes_the_highest_carried_one_counts() -> None:
 
 
 def test_a_slice_that_filled_the_host_ends_what_was_carried() -> None:
-    full = stepped("tproxy", step(1000, 1000), step(2000, 2000, carried=False), step(3000, 3000))
-    found = carried_up_to([trial_digest(full)])
-    assert found is not None
-    assert found.highest_per_s == 1000
+    slices = step(1000, 1000), step(2000, 2000, carried=False), step(3000, 3000)
+    for reasons in (OVERLOADED, CARRIED):  # one slice alone does not make the trial overloaded
+        found = carried_up_to([trial_digest(stepped("tproxy", *slices, reasons=reasons))])
+        assert found is not None
+        assert (found.highest_per_s, found.whole) == (1000, 0)
 
 
 def test_watched_slices_are_no_part_of_the_profile() -> None:

@@ -133,7 +133,7 @@ def test_too_few_requests_have_no_high_percentile() -> None:
     assert pairs[Metric.LATENCY_P99_US] == 0
     verdict = the_verdict(build_report(campaign, {}, attempts), Metric.LATENCY_P99_US)
     assert verdict.verdict is VerdictWord.TOO_FEW
-    assert "only 0 pairs of valid trials with enough requests" in verdict.sentence
+    assert "only 0 pairs of valid trials (a percentile also needs enough requests)" in verdict.sentence
 
 
 def test_a_closed_level_never_compares_latency_even_where_a_trial_has_one() -> None:

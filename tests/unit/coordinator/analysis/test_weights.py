@@ -123,6 +123,7 @@ def test_shares_may_be_zero_and_have_no_logarithm() -> None:
     [
         ((0.014, 0.182, 0.804), "busy has 80 % of the weight"),
         ((0.9, 0.05, 0.05), "quarter has 90 % of the weight"),
+        ((0.002, 0.002, 0.996), "busy has over 99 % of the weight"),
         ((0.3, 0.1, 0.6), ""),
         ((), ""),
     ],

@@ -121,8 +121,22 @@ def test_the_largest_stage_that_is_not_known_to_differ_is_named_with_the_sum_of_
         longer = (reading("run_queue", "origin", 70.0), reading("qdisc", "server", 900.0 + own))
         blocks.append((a_trial("direct", 2_000, waits), a_trial("tproxy", 2_000 + own, longer)))
     sentence = the_difference(blocks).sentence
-    assert "run_queue (origin) +20 [20, 20]; other stages, not known to differ, +200 together, most of it" in sentence
-    assert "most of it qdisc (server) +200 [−" in sentence
+    assert "run_queue (origin) +20 [20, 20]; not known to differ: qdisc (server) +200 [−" in sentence
+
+
+def test_stages_that_are_not_known_to_differ_may_cancel_and_are_not_called_most_of_their_sum() -> None:
+    blocks = []
+    for own in (-700, 900, 400, -500, 800, 300):
+        theirs = (
+            reading("run_queue", "origin", 50.0),
+            reading("qdisc", "server", 2_000.0),
+            reading("notify", "server", 2_000.0),
+        )
+        mine = (reading("run_queue", "origin", 70.0), reading("qdisc", "server", 2_000.0 + own),
+                reading("notify", "server", 1_990.0 - own))  # fmt: skip
+        blocks.append((a_trial("direct", 9_000, theirs), a_trial("tproxy", 9_000, mine)))
+    sentence = the_difference(blocks).sentence
+    assert "; 2 stages that are not known to differ, −10 together, the largest of them notify" in sentence
 
 
 def test_a_copy_of_the_reference_gets_its_caveat() -> None:

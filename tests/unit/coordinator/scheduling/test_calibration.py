@@ -206,9 +206,9 @@ def test_the_time_left_counts_the_calibration(coordinator_app: CoordinatorApp) -
     submit(coordinator_app, levels={"low": "open(25%)"})
     shares = coordinator_app.view(submit(coordinator_app, levels={"low": "open(25%)"}))["progress"]["left_s"]
     fixed = coordinator_app.view(submit(coordinator_app, levels={"low": "open(250)"}))["progress"]["left_s"]
-    # A block in a closed loop, with two seconds of traffic per datapath; six blocks of one trial, two of two trials.
+    # A block in a closed loop, with two seconds of traffic per datapath; five blocks of one trial, two of two trials.
     # Each has a second of warm-up, and its labs.
-    assert shares - fixed == pytest.approx(2 * (3 + 6 * 2 + 2 * 3) + 9 * set_up_s(2))
+    assert shares - fixed == pytest.approx(2 * (3 + 5 * 2 + 2 * 3) + 8 * set_up_s(2))
 
 
 def test_shares_need_a_workload_with_both_kinds_of_load(coordinator_app: CoordinatorApp) -> None:

@@ -30,7 +30,7 @@ def test_shares_are_of_what_the_slowest_datapath_carries_in_the_open_loop(coordi
     assert (calibration["datapath"], calibration["host"], calibration["requests_per_s"]) == ("tproxy", "h1", lower)
     low, high = calibration["rates_per_s"]["low"], calibration["rates_per_s"]["high"]
     assert (low, high) == (pytest.approx(0.25 * lower, rel=0.01), pytest.approx(0.90 * lower, rel=0.01))
-    assert (calibration["open_loop"]["blocks"], calibration["open_loop"]["seconds"]) == (CALIBRATION_STEPS, 24.0)
+    assert (calibration["open_loop"]["blocks"], calibration["open_loop"]["seconds"]) == (CALIBRATION_STEPS, 20.0)
     assert calibration["open_loop"]["load"] == "open(100%)"
     loads = dict(run_level(coordinator_app) for _ in range(3))
     assert loads == {"capacity": "closed(32)", "low": f"open({low})", "high": f"open({high})"}
@@ -53,7 +53,7 @@ def test_shares_are_of_what_the_slowest_datapath_carries_in_the_open_loop(coordi
     assert check["sentence"] == "no capacity was seen more than 10 % beyond its bounds at the campaign's end"
     trials = coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]
     assert [(t["level"], t["load"], t["calibration"]) for t in trials[:2]] == [("calibration", "closed(32)", True)] * 2
-    assert trials[2]["load"].startswith("open(100%), step 1 of at most 6: ")
+    assert trials[2]["load"].startswith("open(100%), step 1 of at most 5: ")
     assert trials[-1]["load"].startswith("open(100%), check 2 of 2: ")
     assert {t["load"] for t in trials if t["level"] == "low"} == {f"open(25%) = {low:,}/s"}
 

@@ -143,6 +143,19 @@ def test_no_guess_becomes_a_number() -> None:
     assert "leave it open" in unfinished.why_none
 
 
+def test_an_upper_bound_needs_a_trial_that_missed() -> None:
+    """Without one, only the range of the search ends what is possible: "39,000 – 179,000/s" said nothing."""
+    goal = replace(GOAL, confidence=0.8, steps=5)
+    met = [RateTrials(rate, 1, 0) for rate in (12_000, 15_000, 17_000)]
+    trials = (met[0], RateTrials(13_000, 0, 1), *met[1:])
+    never = Search(11_000.0, 240_000.0, goal, trials, steps=5)
+    lower, *_, upper = never.quantiles_per_s
+    assert lower < upper < never.high_per_s, "a quantile is in the range all the same"
+    assert never.bounds.upper_per_s is None
+    missed = replace(never, trials=(*trials, RateTrials(150_000, 0, 1)))
+    assert 17_000 < (missed.bounds.upper_per_s or 0) < 240_000
+
+
 def test_a_trial_too_short_for_a_p99_is_not_asked_for() -> None:
     assert run(1.0, 1_000).low_per_s == pytest.approx(62.5)
     search = initial_search(1_000, 990.0, GOAL)

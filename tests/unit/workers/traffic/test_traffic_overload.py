@@ -151,12 +151,20 @@ def test_a_backlog_that_grows_beyond_its_noise_is_overload() -> None:
 
 def test_where_the_rate_changes_each_slice_must_carry_its_own() -> None:
     """The room of all slices together would hide a last one of which a tenth was not answered."""
+    idle = CpuTime(wall_s=1, cpus=2, idle_s=0.5)
     ramp = [*(a_slice(due, due, 0, 0) for due in range(2_000, 28_000, 2_900)), a_slice(28_000, 26_700, 10, 900)]
+    ramp = [one.model_copy(update={"carried": is_carried(one, idle)}) for one in ramp]
     assert shortfalls(ramp) == []
-    assert shortfalls(ramp, rate_changes=True) == [
-        "slice 10 of 10: 26700 of 28000 requests that were due in it were answered in it"
-    ]
+    assert shortfalls(ramp, rate_changes=True) == ["the rate was not carried in slice 10 of 10"]
     assert shortfalls(ramp[:-1], rate_changes=True) == []
+
+    def missed(*numbers: int) -> list[str]:
+        slices = [one.model_copy(update={"carried": at not in numbers}) for at, one in enumerate(ramp, 1)]
+        return shortfalls(slices, rate_changes=True)
+
+    assert missed(4) == [], "one stall"
+    assert missed(10) != []
+    assert missed(8, 9) == ["the rate was not carried in slices 8, 9 of 10"]
 
 
 def test_a_host_without_idle_time_is_full_unless_others_filled_it() -> None:
