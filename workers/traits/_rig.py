@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from bpf import objects
 from bpf.objects import OwnLink, OwnMap
@@ -29,6 +30,22 @@ class TraitError(RuntimeError):
     """The test could not be run, which says nothing about the trait."""
 
 
+def with_descendants(processes: Sequence[int]) -> list[int]:
+    """These processes, and all that descend from them (proc_pid_stat(5))."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            _, _, fields = entry.read_text(errors="replace").rpartition(")")  # the name may have spaces and brackets
+        except OSError:  # it has ended meanwhile
+            continue
+        children.setdefault(int(fields.split()[1]), []).append(int(entry.parent.name))
+    found, begun = [], list(processes)
+    while begun:
+        found.append(begun.pop(0))
+        begun += children.get(found[-1], [])
+    return found
+
+
 @dataclass
 class Rig:
     """A lab with its datapath. ``links`` and ``maps`` are the BPF objects that attaching it created."""
@@ -43,6 +60,11 @@ class Rig:
     def proxies(self) -> list[Process]:
         """The datapath's user-space programs that connections go through."""
         return [process for process in self.lab.processes if process.task_role == "proxy"]
+
+    @property
+    def proxy_ids(self) -> list[int]:
+        """Their processes with all descendants: of nginx, the workers have what clients send, and not the master."""
+        return with_descendants([process.pid for process in self.proxies])
 
     def token(self) -> str:
         """A new random token."""

@@ -33,8 +33,8 @@ class L7Visible(Trait):
         with rig.open_connection() as opened:
             for word in words:
                 opened.echo(PADDING + word + PADDING)
-            found = set().union(*(_found(proxy.pid, words) for proxy in rig.proxies))
-        name = Path(rig.proxies[0].argv[0]).name
+            found = set().union(*(_found(process, words) for process in rig.proxy_ids))
+        name = Path(f"/proc/{rig.proxies[0].pid}/comm").read_text(errors="replace").strip()
         if found:
             return yes(f"Of {WORDS} random words that the client sent, {len(found)} could be read in {name}'s memory.")
         return no(f"None of {WORDS} random words that the client sent was in the memory of {name}.")

@@ -58,8 +58,8 @@ def _at_proxy(
 
 def _destinations_at_proxy(rig: Rig, opened: OpenConnection) -> tuple[tuple[str, int], tuple[str, int] | None]:
     """The local address of the proxy's socket for the client's connection, and the destination in conntrack."""
-    for proxy in rig.proxies:
-        descriptor = sockets.connected_socket(proxy.pid, opened.client)
+    for process in rig.proxy_ids:
+        descriptor = sockets.connected_socket(process, opened.client)
         if descriptor is None:
             continue
         with socket.socket(fileno=descriptor) as theirs:

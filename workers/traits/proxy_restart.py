@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Sequence
 
 from domain.traits import Finding
 from workers.lab import sockets
@@ -36,7 +35,7 @@ class ProxyRestart(Trait):
                 took_s = rig.wait_until_ready(BACK_WITHIN_S)
             except OSError as error:
                 return no(f"Within {BACK_WITHIN_S:g} s no new connection got an answer ({error}); {fate}.")
-            if not _goes_through(rig, rig.proxies):
+            if not _goes_through(rig):
                 return no(f"New connections get answers, but not through the new proxy; {fate}.")
             return yes(f"New connections went through the new proxy after {took_s * 1000:.0f} ms; {fate}.")
 
@@ -75,12 +74,12 @@ def _fate_of(opened: OpenConnection) -> str:
     return "an established connection went on"
 
 
-def _goes_through(rig: Rig, proxies: Sequence[Process]) -> bool:
+def _goes_through(rig: Rig) -> bool:
     with rig.open_connection() as opened:
         until = time.monotonic() + 1
         while time.monotonic() < until:
-            for proxy in proxies:
-                descriptor = sockets.connected_socket(proxy.pid, opened.client)
+            for process in rig.proxy_ids:
+                descriptor = sockets.connected_socket(process, opened.client)
                 if descriptor is not None:
                     os.close(descriptor)
                     return True
