@@ -36,8 +36,8 @@ KNOWN = {
         "client_address": YES, "original_destination": YES, "udp": YES, "half_close": YES, "large_bodies": YES,
         "proxy_restart": YES, "fails_closed": YES, "connection_state": YES, "l7_visible": YES,
     },
-    # Its workers have the connections, not the process that was started. It does not keep half-closed ones unless it is
-    # told to (proxy_half_close), and who restarts it must hand it the listener again.
+    # Its workers have the connections, not the process that was started. It keeps half-closed ones only with
+    # proxy_half_close, and who restarts it must hand it the listener again.
     "tproxy_nginx": {
         "client_address": YES, "original_destination": YES, "half_close": NO, "large_bodies": YES, "proxy_restart": NO,
         "fails_closed": YES, "connection_state": YES, "l7_visible": YES,
