@@ -76,7 +76,7 @@ def _streamed(trials: Iterable[ListedTrial]) -> Iterator[str]:
 @blueprint.output(TrialView)
 @blueprint.doc(responses=[404])
 def get_trial(trial_id: str) -> Response:
-    """One trial; its ``decomposition`` divides the mean latency into kernel stages, if probes watched it."""
+    """One trial; its ``decomposition`` divides the mean watched request into kernel stages, if probes saw any."""
     trial, result = trial_of(trial_id)
     found = of_trial(result, path_of([trial["host"]]))
     return jsonify({**trial, "decomposition": found.model_dump(mode="json") if found else None})

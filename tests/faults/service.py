@@ -48,6 +48,7 @@ low = "closed(4)"
 """
 ENDS_WITHIN_S = 180.0  # a lost message is sent again after 15 s, a dead worker's lease ends after 20 s
 SETTLES_WITHIN_S = 30.0
+ONLINE_WITHIN_S = 60.0  # a host pings each 20 s
 LEASE_S = 20.0
 DISK_BYTES = 256 << 20  # of a stack, in memory, so that it can be filled
 CLOCKS = "clocks"
@@ -166,9 +167,22 @@ class Service:
             time.sleep(0.2)
         return False
 
+    def has_host(self) -> bool:
+        """Wait until a host is online: a clock that was set back and is right again makes its last sign of life old."""
+        deadline = time.monotonic() + ONLINE_WITHIN_S
+        while time.monotonic() < deadline:
+            self.stack.watch()
+            with contextlib.suppress(CommandError):
+                if any(host["online"] for host in self.coordinator.hosts()):
+                    return True
+            time.sleep(0.5)
+        return False
+
     def suffer(self, inject: Inject, rng: random.Random) -> tuple[list[str], float]:
         """Inject one fault at a random time of a campaign; returns what is wrong afterwards, and the seconds."""
         begun_s, before = time.monotonic(), Traces.now()
+        if not self.has_host():
+            return ["no host was online again"], time.monotonic() - begun_s
         campaign_id = str(self.coordinator.submit(CAMPAIGN)["id"])
         self.until(campaign_id, lambda view: view["state"] != "queued", 60)
         time.sleep(rng.uniform(0, 4))
