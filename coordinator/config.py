@@ -72,6 +72,15 @@ class Settings:
         """The key that signs bundles; it is made when it is first needed."""
         return self.signing_key or self.state_dir / SIGNING_KEY
 
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        """Every secret that is set; no log may show one. Passwords in addresses are hidden by their form."""
+        found = [self.token, self.worker_token, self.secret_key, self.influx.token, self.notices.webhook_secret]
+        found.append(self.influx.token.partition(":")[2])  # of InfluxDB before 1.8, which takes user and password
+        found += [self.notices.mail.password] if self.notices.mail else []
+        found += [self.oidc.client_secret] if self.oidc else []
+        return tuple(filter(None, found))
+
     def __repr__(self) -> str:  # keeps secrets out of logs and tracebacks
         return f"Settings(state_dir={str(self.state_dir)!r})"
 

@@ -19,8 +19,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 def configure(settings: Settings | None = None, environ: Mapping[str, str] | None = None) -> None:
     """Write every log to standard error. ``settings`` names secrets that must not appear in it."""
-    hidden = (settings.token, settings.worker_token, settings.secret_key, settings.influx.token) if settings else ()
-    made = handler(sys.stderr, log_format(environ), hidden)
+    made = handler(sys.stderr, log_format(environ), settings.secret_values if settings else ())
     made.addFilter(_with_request_id)
     root = logging.getLogger()
     root.handlers[:] = [made]

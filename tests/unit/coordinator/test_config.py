@@ -1,6 +1,7 @@
 """From the environment to settings: defaults, stored secrets, and errors that name the variable."""
 
 import json
+import logging
 import socket
 import stat
 import subprocess
@@ -14,6 +15,7 @@ from sqlalchemy import make_url
 
 from coordinator.cli import coordinator, serve
 from coordinator.config import Settings, SettingsError, load_settings
+from coordinator.logs import configure
 from domain.jobs import HEARTBEAT_S
 
 TOKENS = {
@@ -32,6 +34,32 @@ def test_the_defaults_need_nothing(tmp_path: Path) -> None:
     assert settings.database_url == f"sqlite:///{tmp_path}/state/showdown.sqlite"
     assert settings.broker_url == "redis://127.0.0.1:6379/0"
     assert (settings.influx.url, settings.influx.bucket, settings.grafana_url) == ("", "showdown", "")
+
+
+def test_no_log_shows_a_secret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = TOKENS | {
+        "SHOWDOWN_INFLUX_TOKEN": "reader:correct-horse", "SHOWDOWN_WEBHOOK_SECRET": "battery-staple-16",
+    }  # fmt: skip
+    (tmp_path / "oidc").write_text("tr0ub4dor-and-3\n")
+    others = {
+        "SHOWDOWN_INFLUX_URL": "http://localhost:8086", "SHOWDOWN_WEBHOOK_HOSTS": "hooks.example.com",
+        "SHOWDOWN_SMTP_URL": "smtp://showdown:hunter2-hunter2@mail.example.com", "SHOWDOWN_MAIL_FROM": "a@example.com",
+        "SHOWDOWN_MAIL_TO": "@example.com", "SHOWDOWN_WEB_URL": "https://showdown.example.com",
+        "SHOWDOWN_OIDC_ISSUER": "https://id.example.com", "SHOWDOWN_OIDC_CLIENT_ID": "showdown",
+        "SHOWDOWN_OIDC_READ": "@example.com", "SHOWDOWN_OIDC_SECRET_FILE": str(tmp_path / "oidc"),
+    }  # fmt: skip
+    words = [*secrets.values(), "correct-horse", "hunter2-hunter2", "tr0ub4dor-and-3"]
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    for kind in ("text", "json"):
+        configure(load(tmp_path, **secrets, **others), {"SHOWDOWN_LOG_FORMAT": kind})
+        logging.getLogger("coordinator.test").error("in %s: %s", kind, " and ".join(words))
+        line = capsys.readouterr().err
+        assert f"in {kind}: " in line
+        assert [word for word in words if word in line] == []
 
 
 def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
