@@ -1,7 +1,7 @@
 """Figures as text, the same on the command line, on pages and in sentences. Pure."""
 
 import math
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 
 NONE = "–"
 """In the place of a figure that is not there."""
@@ -150,6 +150,12 @@ def error_text(error: BaseException) -> str:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     last = error.args[-1] if error.args else None
     return (last if len(error.args) > 1 and isinstance(last, str) else str(error)) or type(error).__name__
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: ``a``, ``a and b``, ``a, b and c``."""
+    *first, last = names or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def counted(count: int, noun: str) -> str:

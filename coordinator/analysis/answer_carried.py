@@ -7,7 +7,7 @@ from domain.campaign import Campaign
 from domain.carrying import Carrying
 from domain.load import CapacityLoad, ClosedLoad
 from domain.report import MIN_PAIRS, CampaignReport, CellResult
-from domain.texts import NONE, capitalised, count_per_s_text, is_one_value, p_text
+from domain.texts import NONE, capitalised, count_per_s_text, is_one_value, listed, p_text
 from domain.verdict_words import CarryingWord
 
 MOST_CARRIED = 4  # datapaths in one part of the sentence
@@ -30,7 +30,7 @@ def _rates(campaign: Campaign, report: CampaignReport) -> str:
             cells.sort(key=lambda cell: -(_rate(cell) or 0.0))
             where = place_words(campaign, report, (level,))
             figures = ", ".join(f"{cell.datapath} {_figure(cell)}" for cell in _few(campaign, cells))
-            unknown = " and ".join(cell.datapath for cell in here if cell.left_open)
+            unknown = listed([cell.datapath for cell in here if cell.left_open])
             left = f"; the search left open what {unknown} can carry" if unknown else ""
             return f"{where} in requests/s: {figures}{left}{workload_words(campaign, workload)}"
     return ""

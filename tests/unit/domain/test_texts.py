@@ -7,6 +7,7 @@ from domain.texts import (
     error_text,
     estimate_text,
     fit_text,
+    listed,
     number_text,
     p_text,
     ratio_text,
@@ -95,3 +96,10 @@ def test_errors_are_reported_without_python() -> None:
     assert error_text(RuntimeError(95, "Operation not supported")) == "Operation not supported"
     assert error_text(RuntimeError("plain words")) == "plain words"
     assert error_text(RuntimeError()) == "RuntimeError"
+
+
+@pytest.mark.parametrize(
+    ("names", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_names_are_listed_as_in_a_sentence(names: list[str], text: str) -> None:
+    assert listed(names) == text
