@@ -10,7 +10,7 @@ from domain.load import AnyLoad, CapacityLoad, ClosedLoad, OpenLoad
 from domain.metric import Metric
 from domain.names import LIMIT
 from domain.report import MIN_PAIRS, CampaignReport, CellResult, Price
-from domain.texts import number_text
+from domain.texts import listed, number_text
 
 NONE = "–"
 NOTE = f"from fewer than {MIN_PAIRS} blocks, or with a note in the whole report"
@@ -60,7 +60,7 @@ def load_words(campaign: Campaign, report: CampaignReport, level: str) -> str:
 def place_words(campaign: Campaign, report: CampaignReport, levels: Sequence[str]) -> str:
     """Where a figure holds, in the words of the table's heading."""
     if len(levels) > 1:
-        return f"over {', '.join(levels[:-1])} and {levels[-1]}"
+        return f"over {listed(levels)}"
     words = load_words(campaign, report, levels[0])
     return f"at {words}" if isinstance(campaign.levels[levels[0]], ClosedLoad) else f"at {levels[0]} ({words})"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from coordinator.analysis.comparison import ALIKE_RATES
 from coordinator.analysis.random_effects import LEAST_FOR_TAU
 from coordinator.analysis.sentences import claims_of, subject_of
-from coordinator.analysis.weights import weight_words
+from coordinator.analysis.weights import over_levels
 from domain.campaign import Campaign
 from domain.combination import LEAST_RUNS, CombinedVerdict, Run
 from domain.load import load_text
@@ -109,8 +109,7 @@ def _place(found: CombinedVerdict, campaign: Campaign) -> str:
     if len(found.levels) == 1:
         where = f"at {found.levels[0]} ({load_text(campaign.levels[found.levels[0]])})"
     else:
-        most = weight_words(found.levels, found.weights)
-        where = f"over the levels {', '.join(found.levels)}" + f" ({most})" * bool(most)
+        where = over_levels(found.levels, found.weights)
     return where + of_workload(found.workload, campaign.workloads)
 
 

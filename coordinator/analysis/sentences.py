@@ -7,7 +7,7 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.exceedance import points_text, share_claim
 from coordinator.analysis.questions import SIGNIFICANCE
 from coordinator.analysis.slow import lack_of_slow
-from coordinator.analysis.weights import weight_words
+from coordinator.analysis.weights import over_levels
 from coordinator.analysis.word_interval import ratio_and_interval, word_interval
 from domain.margins import margin_text
 from domain.metric import SHARE_METRICS, Metric
@@ -107,12 +107,8 @@ def _pairs(verdict: Verdict) -> str:
 
 def place_of(data: CampaignResults, workload: str, levels: tuple[str, ...], weights: Sequence[float] = ()) -> str:
     """Where a comparison holds: a level with its load, or the levels that it is pooled over."""
-    if len(levels) == 1:
-        where = f"at {levels[0]} ({data.load(workload, levels[0])})"
-    else:
-        most = weight_words(levels, weights)
-        where = f"over the levels {', '.join(levels)}" + f" ({most})" * bool(most)
-    return where + of_workload(workload, data.campaign.workloads)
+    alone = f"at {levels[0]} ({data.load(workload, levels[0])})" if len(levels) == 1 else ""
+    return (alone or over_levels(levels, weights)) + of_workload(workload, data.campaign.workloads)
 
 
 def _waiting(verdict: Verdict) -> str:

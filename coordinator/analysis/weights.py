@@ -120,3 +120,9 @@ def weight_words(levels: Sequence[str], weights: Sequence[float]) -> str:
     share, level = max(zip(weights, levels, strict=False), default=(0.0, ""))
     much = "over 99 %" if share > 0.99 else share_text(share, 0)
     return f"{level} has {much} of the weight" if len(levels) > 1 and share > DOMINANT else ""
+
+
+def over_levels(levels: Sequence[str], weights: Sequence[float]) -> str:
+    """Where a mean over several levels holds: ``over the levels half, busy (busy has 80 % of the weight)``."""
+    most = weight_words(levels, weights)
+    return f"over the levels {', '.join(levels)}" + f" ({most})" * bool(most)

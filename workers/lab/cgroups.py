@@ -13,6 +13,7 @@ from pathlib import Path
 
 from workers.lab import cleanup
 from workers.lab.cleanup import CleanupRegister
+from workers.lab.process import tree
 
 _V1_USAGE = "cpuacct.usage"  # nanoseconds
 
@@ -114,7 +115,7 @@ def _joined(path: Path, found: Hierarchies) -> Group | None:
         used_s(path)
         # A process that a descendant starts meanwhile may be missed by the first look, but not by the second.
         for _ in range(2):
-            for pid in _tree(os.getpid()):
+            for pid in tree(os.getpid()):
                 with contextlib.suppress(ProcessLookupError):
                     (path / "cgroup.procs").write_text(str(pid))
     except OSError:
@@ -132,16 +133,3 @@ def _home(where: Path) -> Path:
             path = where / name.lstrip("/")
             return path if ".." not in path.parts and path.is_dir() else where
     return where
-
-
-def _tree(pid: int) -> list[int]:
-    """The process and its descendants."""
-    children: dict[int, list[int]] = {}
-    for one in cleanup.pids():
-        with contextlib.suppress(OSError, ValueError, IndexError):  # ended meanwhile
-            parent = int(Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(one)
-    found = [pid]
-    for one in found:
-        found += children.get(one, [])
-    return found

@@ -1,4 +1,4 @@
-"""A program that runs in a lab."""
+"""A program that runs in a lab, and the processes that descend from one."""
 
 import contextlib
 import os
@@ -97,3 +97,16 @@ class Process:
                 poller.poll(None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000)
             finally:
                 os.close(process_fd)
+
+
+def tree(pid: int) -> list[int]:
+    """The process and its descendants."""
+    children: dict[int, list[int]] = {}
+    for one in cleanup.pids():
+        with contextlib.suppress(OSError, ValueError, IndexError):  # ended meanwhile
+            parent = int(Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(one)
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from bpf import objects
 from bpf.objects import OwnLink, OwnMap
@@ -14,7 +13,7 @@ from workers.datapaths.base import Attachment, Datapath
 from workers.lab import netns
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
-from workers.lab.process import Process
+from workers.lab.process import Process, tree
 from workers.lab.spec import LabSpec
 from workers.traits._witness import CONVERSATION_S, Order, Visit, Witness, body, family_of, running_witness
 
@@ -28,22 +27,6 @@ _TAG_BYTES = 3  # six hexadecimal digits, as a lab's tag has
 
 class TraitError(RuntimeError):
     """The test could not be run, which says nothing about the trait."""
-
-
-def with_descendants(processes: Sequence[int]) -> list[int]:
-    """These processes, and all that descend from them (proc_pid_stat(5))."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            _, _, fields = entry.read_text(errors="replace").rpartition(")")  # the name may have spaces and brackets
-        except OSError:  # it has ended meanwhile
-            continue
-        children.setdefault(int(fields.split()[1]), []).append(int(entry.parent.name))
-    found, begun = [], list(processes)
-    while begun:
-        found.append(begun.pop(0))
-        begun += children.get(found[-1], [])
-    return found
 
 
 @dataclass
@@ -64,7 +47,7 @@ class Rig:
     @property
     def proxy_ids(self) -> list[int]:
         """Their processes with all descendants: of nginx, the workers have what clients send, and not the master."""
-        return with_descendants([process.pid for process in self.proxies])
+        return [one for process in self.proxies for one in tree(process.pid)]
 
     def token(self) -> str:
         """A new random token."""
