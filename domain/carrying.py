@@ -14,14 +14,14 @@ from domain.verdict_words import CarryingWord
 class CarriedBlocks(Frozen):
     """In how many blocks a datapath carried its load; without blocks that the environment or a proof took out."""
 
-    blocks: int = Field(ge=0, description="Blocks in which it was not overloaded.")
-    of: int = Field(ge=1, description="Blocks in which it was carried or overloaded.")
+    blocks: int = Field(ge=0, description="Blocks in which it was carried.")
+    of: int = Field(ge=1, description="Blocks in which it was carried, overloaded or failed.")
     low: float = Field(description="95 % interval of the share (Clopper–Pearson).")
     high: float
 
 
 class OverloadedTrials(Frozen):
-    """What the overloaded trials of a cell were like. Their figures take no part in any comparison."""
+    """What a cell's trials were like that did not carry their load. Their figures take no part in any comparison."""
 
     trials: int = Field(ge=1)
     delivered_per_s: float | None = Field(default=None, description="Answered within the slices, per second.")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.analysis.outcome import carried_by_reasons
+from coordinator.analysis.outcome import said_by_reasons
 from coordinator.scheduling.digests import (
     FIELDS,
     Declared,
@@ -248,7 +248,7 @@ def flags_of(reasons: Iterable[tuple[Reason, ...]]) -> Flags:
 
 @lru_cache(maxsize=4096)
 def _outcome(reasons: tuple[Reason, ...]) -> TrialOutcome:
-    return TrialOutcome(not reasons, kinds_of(reasons).is_outcome, carried_by_reasons(reasons))
+    return TrialOutcome(not reasons, kinds_of(reasons).is_outcome, said_by_reasons(reasons))
 
 
 def stages_of(block: Mapping[str, TrialDigest]) -> Iterable[StageRows]:

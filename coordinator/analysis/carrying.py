@@ -1,8 +1,8 @@
 """Who carries an open level's load: k of n blocks per cell, and Fisher's exact test per pair of datapaths. Pure.
 
-A block counts for a cell if its trial was carried or overloaded, and for a pair if that holds for both. Reasons of the
-environment take a whole block out; reasons of the proof, and errors without overload, take it out for that datapath.
-Drops and lost probe events may be the overload's effect, so they do not unmake it.
+A block counts for a cell if its trial was carried, overloaded or had too many errors, and for a pair if that holds for
+both. Reasons of the environment take a whole block out; reasons of the proof take it out for that datapath. Drops and
+lost probe events may be the overload's effect, so they do not unmake it.
 
 Pairs whose outcome was the same in all blocks cannot be decided, whatever the test; so they are not in Holm's family.
 That depends on how many blocks were carried in all, and not on who carried them, so the error rate holds. Blocks that
@@ -65,7 +65,7 @@ def carried_blocks(trials: Sequence[TrialDigest]) -> CarriedBlocks | None:
 
 
 def overloaded_trials(trials: Sequence[TrialDigest], pool: Pool) -> OverloadedTrials | None:
-    """What the overloaded trials of a cell were like; ``None`` if there are none. ``pool`` has their latencies."""
+    """What a cell's trials without a carried load were like; ``None`` without any. ``pool`` has their latencies."""
     found = overloaded_of(trials)
     if not found:
         return None
@@ -210,4 +210,4 @@ def overload_caveat(overloaded: OverloadedTrials | None, carried: CarriedBlocks 
         return ()
     late = f", with a p99 of at least {overloaded.p99_us:,.0f} µs" if overloaded.p99_us is not None else ""
     where = f"{carried.of - carried.blocks} of {carried.of} blocks"
-    return (f"overloaded in {where}{late}: its figures, but for the shares of slow requests, are of the others",)
+    return (f"load not carried in {where}{late}: its figures, but for the shares of slow requests, are of the others",)

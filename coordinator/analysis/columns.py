@@ -35,7 +35,7 @@ def carried_in(trials: Trials) -> list[bool | None]:
 
 
 def overloaded_of(trials: Trials) -> Trials:
-    """The trials that did not carry their load."""
+    """The trials that did not carry their load, because of overload or of errors."""
     missed = [one is False for one in carried_in(trials)]
     if isinstance(trials, CellTrials):
         return trials.chosen(missed)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.analysis.block_trials import Numbers, reasons_at, rows_of, shape_of
-from coordinator.analysis.outcome import DUE
+from coordinator.analysis.outcome import DUE, Said
 from coordinator.scheduling.digests import AT, FIELDS, TrialDigest
 from domain.trial import Reason
 
@@ -39,8 +39,9 @@ class LevelTrials:
             outcomes[index, columns] = rows.flags[known]
         self.valid: Mask = outcomes[:, :, 0] == 1
         self.has_shares: Mask = (outcomes[:, :, 1] == 1) & ~np.isnan(self._numbers[:, :, _OVER])
-        unknown = ~self.present | (self.valid & np.isnan(self._numbers[:, :, DUE]))
-        self._carried = np.where(unknown, np.int8(-1), outcomes[:, :, 2])
+        said, not_due = outcomes[:, :, 2], np.isnan(self._numbers[:, :, DUE])
+        unknown = ~self.present | (said == Said.NOTHING) | (not_due & (said != Said.OVERLOADED))
+        self._carried = np.where(unknown, np.int8(-1), (said == Said.CARRIED).astype(np.int8))
 
     def _places(self, labels: tuple[str, ...]) -> tuple[Places, Places]:
         """Which trials of a block are the campaign's, and their columns; most blocks have one order."""

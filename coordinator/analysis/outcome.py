@@ -1,6 +1,7 @@
 """What a trial says of its load: carried, overloaded, or nothing. Pure."""
 
 import math
+from enum import IntEnum
 from functools import lru_cache
 
 from coordinator.scheduling.digests import AT, TrialDigest
@@ -11,21 +12,34 @@ _OUTCOMES = frozenset(one for one, kind in REASON_CLASSES.items() if kind is Rea
 COMPATIBLE = _OUTCOMES | {Reason.DROPS, Reason.PROBE_LOSS}  # overload may cause these two
 
 
+class Said(IntEnum):
+    """What reasons say of a load; of a load that is known to have been due, except ``OVERLOADED``."""
+
+    NOTHING = -1
+    OVERLOADED = 0
+    CARRIED = 1
+    FAILED = 2  # too many requests failed, though the others were answered in time
+
+
 def is_carried(trial: TrialDigest) -> bool | None:
     """Whether a trial's load was carried; ``None`` if the trial does not say.
 
-    Results of older versions lack what was due: then nothing shows that the load was carried.
+    Results of older versions lack what was due, and closed loops do: then nothing shows that a load was carried.
     """
-    found = carried_by_reasons(trial.reasons)
-    return None if found < 0 or (found and math.isnan(trial.numbers[DUE])) else bool(found)
+    said = said_by_reasons(trial.reasons)
+    if said is Said.NOTHING or (said is not Said.OVERLOADED and math.isnan(trial.numbers[DUE])):
+        return None
+    return said is Said.CARRIED
 
 
 @lru_cache(maxsize=4096)
-def carried_by_reasons(reasons: tuple[Reason, ...]) -> int:
-    """The same as far as reasons say it: 1 carried (if what was due is known), 0 overloaded, -1 nothing."""
+def said_by_reasons(reasons: tuple[Reason, ...]) -> Said:
+    """What a trial's reasons say of its load."""
     if not reasons:
-        return 1
-    return 0 if Reason.OVERLOADED in reasons and all(reason in COMPATIBLE for reason in reasons) else -1
+        return Said.CARRIED
+    if missed_for(reasons) is None:
+        return Said.NOTHING
+    return Said.OVERLOADED if Reason.OVERLOADED in reasons else Said.FAILED
 
 
 @lru_cache(maxsize=4096)

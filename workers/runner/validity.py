@@ -179,7 +179,7 @@ def _judge_traffic(evidence: Evidence, add: _AddFinding) -> None:
         add(Reason.CORRUPT, problem)
     if evidence.busiest_thread_share > MAX_THREAD_SHARE:
         ran = share_text(evidence.busiest_thread_share, 0)
-        add(Reason.GENERATOR_SATURATED, f"a generator thread ran {ran} of the time")
+        add(_of_lateness(evidence), f"a generator thread ran {ran} of the time")
     traffic_s = sum(s.duration_s for s in evidence.slices)
     if evidence.stalled_s > MAX_STALL_SHARE * traffic_s:
         detail = f"the generator stalled for {evidence.stalled_s * 1e3:.0f} ms of {traffic_s:.1f} s"
@@ -201,17 +201,30 @@ def _judge_load(evidence: Evidence, add: _AddFinding) -> None:
     lag = evidence.schedule_lag_p99_ns
     late = lag is not None and lag > MAX_LAG_NS
     on_time = not late and evidence.busiest_thread_share <= MAX_THREAD_SHARE
+    reason = Reason.OVERLOADED if on_time else _of_lateness(evidence)
     if evidence.unsent > MAX_UNSENT_SHARE * (evidence.requests + evidence.unsent):
         # If the generator was on time, it had no free connection: the path was too slow.
-        reason = Reason.OVERLOADED if on_time and lag is not None else Reason.GENERATOR_SATURATED
-        add(reason, f"{evidence.unsent:,} due requests were never sent")
-    details = shortfalls(evidence.counted, sum(evidence.event_lost), rate_changes=evidence.rate_changes)
-    if evidence.carried.due and is_full(evidence.cpu):
-        details.append(f"no CPU time was left: {evidence.cpu.idle_s:.2f} s idle in {evidence.cpu.wall_s:.1f} s")
-    for detail in details:
-        add(Reason.OVERLOADED if on_time else Reason.GENERATOR_SATURATED, detail)
+        unknown = lag is None and on_time
+        add(_of_lateness(evidence) if unknown else reason, f"{evidence.unsent:,} due requests were never sent")
+    for detail in shortfalls(evidence.counted, sum(evidence.event_lost), rate_changes=evidence.rate_changes):
+        add(reason, detail)
+    if _fills_the_host(evidence):
+        add(reason, f"no CPU time was left: {evidence.cpu.idle_s:.2f} s idle in {evidence.cpu.wall_s:.1f} s")
     if late and lag is not None:
-        add(Reason.GENERATOR_SATURATED, f"the generator was late by {lag / 1e6:.2f} ms at p99")
+        add(reason, f"the generator was late by {lag / 1e6:.2f} ms at p99")
+
+
+def _of_lateness(evidence: Evidence) -> Reason:
+    """What a late or busy generator speaks of: of the load, where that filled the host, and else of the generator.
+
+    On a full host the generator is late because it shares CPUs with a path that needs them. To try such a block again,
+    until the path happens to need less, would prefer the slower datapath.
+    """
+    return Reason.OVERLOADED if _fills_the_host(evidence) else Reason.GENERATOR_SATURATED
+
+
+def _fills_the_host(evidence: Evidence) -> bool:
+    return bool(evidence.carried.due) and is_full(evidence.cpu)
 
 
 def _judge_host(evidence: Evidence, add: _AddFinding) -> None:

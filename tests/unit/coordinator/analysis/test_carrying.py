@@ -101,8 +101,9 @@ def test_an_equal_outcome_has_no_p() -> None:
         (CARRIED, True),
         (OVERLOADED, False),
         ((Reason.OVERLOADED, Reason.ERRORS), False),
-        ((Reason.ERRORS,), None),
-        ((Reason.NO_REQUESTS,), None),
+        ((Reason.ERRORS,), False),
+        ((Reason.NO_REQUESTS,), False),
+        ((Reason.ERRORS, Reason.BYPASSED), None),
         ((Reason.STEAL,), None),
         ((Reason.OVERLOADED, Reason.STEAL), None),
         ((Reason.OVERLOADED, Reason.BYPASSED), None),
@@ -111,7 +112,7 @@ def test_an_equal_outcome_has_no_p() -> None:
         ((Reason.OTHER_FINGERPRINT,), None),
     ],
 )
-def test_only_overload_speaks_of_the_load(reasons: tuple[Reason, ...], word: bool | None) -> None:
+def test_only_outcomes_speak_of_the_load(reasons: tuple[Reason, ...], word: bool | None) -> None:
     assert is_carried(trial_digest(trial("tproxy", reasons))) is word
 
 
@@ -127,6 +128,17 @@ def test_noise_takes_the_block_from_both_and_a_failed_proof_too() -> None:
     tproxy = next(cell for cell in report.results if cell.datapath == "tproxy")
     assert tproxy.carried_in is not None
     assert (tproxy.carried_in.blocks, tproxy.carried_in.of) == (0, 7), "the failed proof of another says nothing of it"
+
+
+def test_blocks_with_errors_alone_count_as_not_carried() -> None:
+    """Left out, they would make the datapath that refuses requests look better than it is."""
+    some: list[Outcomes] = [{"tproxy": (Reason.ERRORS,), "ebpf_redirect": CARRIED}] * 4
+    report = report_of(PAIR, [*some, *SIX_TO_NONE[:2]])
+    assert (only(report).carried, only(report).reference_carried, only(report).blocks) == (6, 0, 6)
+    tproxy = next(cell for cell in report.results if cell.datapath == "tproxy")
+    assert tproxy.carried_in is not None
+    assert tproxy.overloaded is not None
+    assert (tproxy.carried_in.blocks, tproxy.carried_in.of, tproxy.overloaded.trials) == (0, 6, 6)
 
 
 def test_ps_are_adjusted_over_the_comparisons_that_can_be_decided() -> None:
@@ -175,7 +187,7 @@ def test_figures_of_some_blocks_say_that_the_others_were_overloaded() -> None:
     some: list[Outcomes] = [{"tproxy": OVERLOADED, "ebpf_redirect": CARRIED}] * 2
     some += [{"tproxy": CARRIED, "ebpf_redirect": CARRIED}] * 4
     tproxy = report_of(PAIR, some).results[0]
-    assert any(one.startswith("overloaded in 2 of 6 blocks, with a p99 of at least") for one in tproxy.caveats)
+    assert any(one.startswith("load not carried in 2 of 6 blocks, with a p99 of at least") for one in tproxy.caveats)
 
 
 def test_a_closed_level_has_no_load_to_carry() -> None:

@@ -90,8 +90,13 @@ def test_connections_that_ask_nothing_are_seen_by_the_datapath_alone() -> None:
         ({"stalled_s": 0.006}, Reason.GENERATOR_SATURATED),
         ({"schedule_lag_p99_ns": 5_100_000}, Reason.GENERATOR_SATURATED),
         ({"slices": one_slice(due=1016, delivered=1000)}, Reason.OVERLOADED),
-        ({"slices": one_slice(due=1016, delivered=1000), "busiest_thread_share": 0.96}, Reason.GENERATOR_SATURATED),
+        ({"slices": one_slice(due=1016, delivered=1000), "busiest_thread_share": 0.96,
+          "cpu": CpuTime(wall_s=1, cpus=2, idle_s=0.5)}, Reason.GENERATOR_SATURATED),
         ({"slices": one_slice(due=1000, delivered=1000), "cpu": FULL}, Reason.OVERLOADED),
+        ({"slices": one_slice(due=1000, delivered=1000), "cpu": FULL, "schedule_lag_p99_ns": 5_100_000},
+         Reason.OVERLOADED),
+        ({"slices": one_slice(due=1016, delivered=1000), "cpu": FULL, "busiest_thread_share": 0.96}, Reason.OVERLOADED),
+        ({"cpu": FULL, "busiest_thread_share": 0.96}, Reason.GENERATOR_SATURATED),
         ({"offloads": {"gro": False}}, Reason.OFFLOAD_MISMATCH),
         ({"busiest_thread_share": 0.96}, Reason.GENERATOR_SATURATED),
         ({"cpu": CpuTime(wall_s=1, cpus=2, steal_s=0.11)}, Reason.STEAL),
@@ -99,7 +104,7 @@ def test_connections_that_ask_nothing_are_seen_by_the_datapath_alone() -> None:
         ({"cpu": CpuTime(wall_s=1, cpus=2, foreign_s=0.21)}, Reason.INTERFERENCE),
         ({"watched": LOSSY}, Reason.PROBE_LOSS),
     ],
-)
+)  # fmt: skip
 def test_each_reason_is_found(changes: dict[str, object], expected: Reason) -> None:
     assert reasons(good(**changes)) == (expected,)
 
