@@ -1,15 +1,24 @@
-"""On which CPUs generator, DUT and origin run, as a fact of a host's fingerprint."""
+"""How generator, DUT and origin share the CPUs, as facts of a host's fingerprint."""
 
 from collections.abc import Iterable, Mapping
 
 CPU_PLACEMENT = "cpu_placement"
+GENERATOR_PRIORITY = "generator_priority"
+"""In open loops; a closed loop never sleeps, and gets none."""
 SHARED = "shared CPUs"
 """How the fact begins where generator, DUT and origin have no CPUs of their own."""
 
 
-def placements_text(fingerprints: Iterable[Mapping[str, str]]) -> str:
-    """The different placements of a campaign's hosts; empty where older results do not say."""
-    return "; or ".join(dict.fromkeys(facts[CPU_PLACEMENT] for facts in fingerprints if CPU_PLACEMENT in facts))
+def different_facts(name: str, fingerprints: Iterable[Mapping[str, str]]) -> str:
+    """The different values of a fact on a campaign's hosts; empty where older results do not say."""
+    return "; or ".join(dict.fromkeys(facts[name] for facts in fingerprints if name in facts))
+
+
+def priority_text(granted: bool | None) -> str:
+    """The generator's priority, to stand behind its name; empty if it asked for none."""
+    if granted is None:
+        return ""
+    return " with real-time priority (SCHED_RR)" if granted else " without real-time priority"
 
 
 def are_shared(fingerprints: Iterable[Mapping[str, str]]) -> bool:

@@ -121,6 +121,9 @@ class CellResult(Frozen):
         default=None, description="Packets that traversed the ballast in valid trials; none without ballast."
     )
     offloads: dict[str, bool] = Field(default={}, description="Offloads of every device in its labs.")
+    in_flight: int | None = Field(
+        default=None, description="The most requests in flight, where others are queued; open loop only."
+    )
     queued_share: float | None = Field(
         default=None, description="Share of the due requests that waited for a free connection; open loop only."
     )
@@ -290,6 +293,7 @@ class CampaignReport(Frozen):
     telemetry: TelemetryAccount = TelemetryAccount()
     fingerprints: tuple[FingerprintBlocks, ...] = ()
     cpu_placement: str = Field(default="", description="On which CPUs generator, DUT and origin ran; or empty.")
+    generator: str = Field(default="", description="Open levels: arrivals, limit in flight, the generator's priority.")
     answer: Answer | None = Field(default=None, description="At most three sentences, a table, and the scope.")
     left_out: str = Field(default="", description="Blocks that are not analysed, and datapaths that no host can run.")
     exactness: Exactness = Field(default=Exactness(), description="How exact it is by now, and its looks.")

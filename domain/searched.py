@@ -114,6 +114,9 @@ class OpenCapacities(Frozen):
     bounds: dict[Label, CapacityBounds] = Field(description="On its slowest host.")
     blocks: int = Field(ge=0)
     seconds: float = Field(ge=0, description="Of these blocks together, set-up included.")
+    highest_per_s: dict[Label, float] = Field(
+        default={}, description="Upper bounds on the fastest host, where searches begin. None in older results."
+    )
     check: CapacityCheck | None = Field(default=None, description="None until the campaign's end.")
 
     @property

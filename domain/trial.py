@@ -230,6 +230,7 @@ class TrialResult(Carried):
     surroundings: Surroundings | None = Field(default=None, description="None in results of older versions.")
     figures: tuple[TrialFigure, ...] = Field(default=(), max_length=MAX_FIGURES, description="Declared by variants.")
     series: tuple[TrialSeries, ...] = Field(default=(), max_length=MAX_SERIES, description="The same, over time.")
+    in_flight: Count | None = Field(default=None, description="Open loop: the most requests in flight, if known.")
     generator: Line = ""
     notes: tuple[Paragraph, ...] = Field(default=(), max_length=MAX_NAMES)
 

@@ -190,7 +190,7 @@ class CampaignResults:
         steps, searches = self.search_steps(workload, level), []
         for chain in range(self.campaign.blocks):
             ours = [attempt for attempt in steps if attempt.search and attempt.search.chain == chain]
-            start = initial_searches(self.campaign, found.capacities_per_s, self.bootstrap_seed, workload, level, chain)
+            start = initial_searches(self.campaign, found, self.bootstrap_seed, workload, level, chain)
             other = self._other_fingerprint(ours)
             states = replay_steps(start, ours)
             searches.append({label: replace(one, lost=other or one.lost) for label, one in states.items()})

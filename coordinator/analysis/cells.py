@@ -10,7 +10,7 @@ from coordinator.analysis.carrying import carried_blocks, carried_up_to, overloa
 from coordinator.analysis.columns import answered_within, column, known, offloads_of, reasons_of, valid_of
 from coordinator.analysis.declared import declared_cautions
 from coordinator.analysis.exceedance import mean_shares
-from coordinator.analysis.load_shown import load_cautions, load_shown
+from coordinator.analysis.load_shown import in_flight, load_cautions, load_shown
 from coordinator.analysis.pool import Pool, Read
 from coordinator.analysis.searched import is_left_open, reason_for_none, search_caveats, searched_capacity
 from coordinator.analysis.slow import with_episodes
@@ -37,7 +37,7 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
     rate, cpu, p50, p99 = (figure_of(data, cell, metric) for metric in _FIGURES)
     load = _load_carried(data, cell, trials, pool)
     return CellResult(
-        **_identity(data, cell),
+        **_identity(data, cell, trials),
         requests_per_s=rate.value if rate else None,
         requests_per_s_low=rate.low if rate else None,
         requests_per_s_high=rate.high if rate else None,
@@ -68,7 +68,7 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
     )
 
 
-def _identity(data: CampaignResults, cell: Cell) -> dict[str, Any]:
+def _identity(data: CampaignResults, cell: Cell, trials: Sequence[TrialDigest]) -> dict[str, Any]:
     """What the cell is; fields of :class:`domain.report.CellResult`."""
     return {
         "datapath": cell.datapath,
@@ -77,6 +77,7 @@ def _identity(data: CampaignResults, cell: Cell) -> dict[str, Any]:
         "workload": cell.workload,
         "level": cell.level,
         "load": data.load(cell.workload, cell.level),
+        "in_flight": in_flight(trials),
     }
 
 
@@ -86,7 +87,7 @@ def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
     found = figure_of(data, cell, Metric.SLO_CAPACITY_PER_S)
     trials, pool = data.search_trials(cell), data.search_pool(cell)
     return CellResult(
-        **_identity(data, cell),
+        **_identity(data, cell, trials),
         slo_capacity_per_s=found.value if found else None,
         slo_capacity_per_s_low=found.low if found else None,
         slo_capacity_per_s_high=found.high if found else None,

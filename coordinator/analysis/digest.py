@@ -98,6 +98,7 @@ def _counts(trial: TrialResult) -> dict[str, float | None]:
         "delivered": trial.delivered,
         "due": trial.due,
         "queued": trial.queued,
+        "in_flight": trial.in_flight,
         "censored": trial.censored,
         "wall_s": trial.cpu.wall_s,
         "cpus": trial.cpu.cpus,

@@ -18,7 +18,7 @@ from domain.busy import BusyProcess
 from domain.trial import Finding, Reason
 from domain.watched import StageRole
 
-VERSION = 2
+VERSION = 3
 """Of the figures and their form; digests of another version are made again from the trials."""
 _NUMBER_BYTES = 8
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from coordinator.analysis.columns import column, sum_known
+from coordinator.analysis.columns import column, known, sum_known
 from coordinator.analysis.pool import Pool, Read
 from coordinator.scheduling.digests import TrialDigest
 from domain.carried import cautions
@@ -13,6 +13,12 @@ from domain.cpu_time import CpuTime
 def load_shown(trials: Sequence[TrialDigest], lag: Read | None) -> dict[str, Any]:
     """Fields of a cell, over its valid trials; ``lag`` is their pooled lag."""
     return {"queued_share": _queued_share(trials), "lag_p99_us": lag.p99_us if lag else None, **cpus_shown(trials)}
+
+
+def in_flight(trials: Sequence[TrialDigest]) -> int | None:
+    """The most requests in flight in any trial, valid or not; ``None`` in a closed loop and of older results."""
+    limits = known(column(trials, "in_flight"))
+    return int(max(limits)) if limits else None
 
 
 def cpus_shown(trials: Sequence[TrialDigest]) -> dict[str, Any]:

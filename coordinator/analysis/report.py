@@ -19,6 +19,7 @@ from coordinator.analysis.declared import declared_figures
 from coordinator.analysis.decomposition import explained_by
 from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.families import stage_pairs
+from coordinator.analysis.generator_text import generator_text
 from coordinator.analysis.invalid_trials import invalid_trials
 from coordinator.analysis.level_trials import CellTrials
 from coordinator.analysis.overload_onset import overload_onsets
@@ -38,7 +39,7 @@ from domain.failures import FailedAttempt
 from domain.leaving_out import left_out_text
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
-from domain.placement import placements_text
+from domain.placement import CPU_PLACEMENT, different_facts
 from domain.report import MIN_PAIRS, Calibration, CampaignReport, CellResult, Family, Verdict
 from domain.telemetry import TelemetryAccount
 from domain.verdict_words import VerdictWord
@@ -81,7 +82,8 @@ def build_report(
         **_courses(data),
         telemetry=_telemetry(data.records),
         fingerprints=shared.listed,
-        cpu_placement=placements_text(one.facts for one in shared.listed),
+        cpu_placement=different_facts(CPU_PLACEMENT, (one.facts for one in shared.listed)),
+        generator=generator_text(campaign, cells, [one.facts for one in shared.listed]),
         left_out=" ".join(filter(None, (shared.sentence, left_out_text(campaign.left_out)))),
         exactness=exactness_of(data, stage),
     )

@@ -45,6 +45,7 @@ FIELDS = (
     "ballast_packets",
     "watched_rate_per_s",
     "is_disturbed",
+    "in_flight",
     "watched_mean_us",
     "is_timed",
     "send_wait_us",

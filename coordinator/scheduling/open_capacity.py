@@ -28,21 +28,20 @@ def with_open_capacity(
     It has a failure instead if the capacity of a datapath has no lower bound on a host.
     """
     every = [attempt for attempt in attempts if attempt.search is not None]
-    slowest: dict[str, tuple[CapacityBounds, str]] = {}
+    on_hosts: dict[str, list[tuple[CapacityBounds, str]]] = {}
     for chain in sorted({attempt.search.chain for attempt in every if attempt.search}):
         ours = [attempt for attempt in every if attempt.search and attempt.search.chain == chain]
         host = next((attempt.host for attempt in ours if attempt.result is not None), ours[0].host)
         for label, search in replay_steps(calibration_searches(campaign, found), ours).items():
-            lower = search.bounds.lower_per_s
-            if lower is None:
+            if search.bounds.lower_per_s is None:
                 why = f"the open-loop capacity of {label} on {host} was not found: {_why(search)}"
                 return found.model_copy(update={"failure": f"the calibration of {workload} has no rate: {why}"})
-            if label not in slowest or lower < (slowest[label][0].lower_per_s or 0.0):
-                slowest[label] = (search.bounds, host)
-    if not slowest:
+            on_hosts.setdefault(label, []).append((search.bounds, host))
+    if not on_hosts:
         return found.model_copy(update={"failure": f"the calibration of {workload} did not search in an open loop"})
-    lowest = min(slowest, key=lambda label: slowest[label][0].lower_per_s or 0.0)
-    capacity_per_s = slowest[lowest][0].lower_per_s or 0.0
+    slowest = {label: min(found_on, key=_lower) for label, found_on in on_hosts.items()}
+    lowest = min(slowest, key=lambda label: _lower(slowest[label]))
+    capacity_per_s = _lower(slowest[lowest])
     results = [attempt.result for attempt in every if attempt.result is not None]
     return found.model_copy(
         update={
@@ -55,9 +54,20 @@ def with_open_capacity(
                 bounds={label: bounds for label, (bounds, _) in slowest.items()},
                 blocks=len({attempt.block_index for attempt in every}),
                 seconds=round(sum(result.wall_s for result in results), 1),
+                highest_per_s=_highest(on_hosts),
             ),
         }
     )
+
+
+def _lower(found: tuple[CapacityBounds, str]) -> float:
+    return found[0].lower_per_s or 0.0
+
+
+def _highest(on_hosts: Mapping[str, Sequence[tuple[CapacityBounds, str]]]) -> dict[str, float]:
+    """The highest upper bound over the hosts, of the datapaths that have one on each."""
+    uppers = {label: [bounds.upper_per_s for bounds, _ in found] for label, found in on_hosts.items()}
+    return {label: max(filter(None, every)) for label, every in uppers.items() if all(every)}
 
 
 def check_rates(found: OpenCapacities, step: int) -> dict[str, int]:

@@ -24,11 +24,13 @@ from coordinator.scheduling.step_result import Aim, StepResult, is_judged, step_
 from domain.campaign import Campaign
 from domain.capacity import SEARCH_STEPS
 from domain.load import MAX_RATE_PER_S, CapacityLoad
+from domain.report import Calibration
 from domain.searched import COARSE_STEPS, SEARCH_REQUESTS, CapacityBounds
 from domain.texts import rounded_text, share_text
 
 REACH_DOWN = 16.0  # a search begins this many times below the closed-loop capacity …
 REACH_UP = 1.2  # … and above it: the host may have drifted since the calibration
+OPEN_REACH_DOWN = 8.0  # … and below the open-loop capacity, where calibration has found it
 CONFIDENCE_OF_BOUNDS = 0.98  # that the capacity is between them
 END_TRIALS = 3  # at or beyond an end, within the asked width, before it is a bound
 MAX_WIDTH = 0.5  # wider bounds give no figure
@@ -206,10 +208,12 @@ def goal_of(slo: CapacityLoad) -> Goal:
     return Goal(Aim(slo, slo.arrival), slo.width, steps=slo.steps)
 
 
-def initial_search(capacity_per_s: float, lowest_per_s: float, goal: Goal, shift: float = 0.0) -> Search:
-    """The first state for a closed-loop capacity; ``shift`` (0 to 1) is relative to the asked width."""
+def initial_search(
+    capacity_per_s: float, lowest_per_s: float, goal: Goal, shift: float = 0.0, reach_down: float = REACH_DOWN
+) -> Search:
+    """The first state for a capacity that is known roughly; ``shift`` (0 to 1) is relative to the asked width."""
     high = min(capacity_per_s * REACH_UP, float(MAX_RATE_PER_S))
-    low = max(capacity_per_s / REACH_DOWN, lowest_per_s, 1.0)
+    low = max(capacity_per_s / reach_down, lowest_per_s, 1.0)
     if high <= low * NARROWEST:
         why = f"its trials are too short: a p99 needs {SEARCH_REQUESTS:,} requests; use a longer open_slice_s"
         return Search(low, max(high, low), goal, lost=why)
@@ -218,18 +222,23 @@ def initial_search(capacity_per_s: float, lowest_per_s: float, goal: Goal, shift
 
 
 def initial_searches(
-    campaign: Campaign, capacities_per_s: Mapping[str, float], seed: int, workload: str, level: str, chain: int
+    campaign: Campaign, found: Calibration, seed: int, workload: str, level: str, chain: int
 ) -> dict[str, Search]:
-    """The first state of every datapath in one search of a capacity level."""
+    """The first state of every datapath in one search of a capacity level.
+
+    It begins at the open-loop capacity where calibration has found it, and else at that of a closed loop.
+    """
+    open_per_s = found.open_loop.highest_per_s if found.open_loop is not None else {}
     slo = campaign.levels[level]
     if not isinstance(slo, CapacityLoad):
         raise TypeError(f"{level} is searched, but {slo} is not a capacity level")
     return {
         label: initial_search(
-            capacities_per_s[label],
+            open_per_s.get(label, found.capacities_per_s[label]),
             campaign.lowest_searched_per_s,
             goal_of(slo),
             random.Random(f"{seed}/{workload}/{level}/{chain}/{label}").random(),  # noqa: S311 (repeatable)
+            OPEN_REACH_DOWN if label in open_per_s else REACH_DOWN,
         )
         for label in campaign.labels
     }

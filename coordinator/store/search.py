@@ -114,7 +114,7 @@ def _initial(campaign: CampaignRow, found: Calibration, block: BlockRow) -> dict
     if block.calibration:
         return calibration_searches(campaign.campaign, found)
     return saturation.initial_searches(
-        campaign.campaign, found.capacities_per_s, campaign.seed, block.workload, block.level, block.chain or 0
+        campaign.campaign, found, campaign.seed, block.workload, block.level, block.chain or 0
     )
 
 

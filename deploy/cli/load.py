@@ -66,10 +66,12 @@ def print_load_notes(report: CampaignReport, console: Console) -> None:
 
 
 def print_placement(report: CampaignReport, console: Console) -> None:
-    """Whether generator, DUT and origin had CPUs of their own."""
+    """Whether generator, DUT and origin had CPUs of their own, and how the generator drove open levels."""
     if report.cpu_placement:
         text = escape(report.cpu_placement).replace(SHARED, f"[yellow]{SHARED}[/yellow]")
         console.print(f"CPU placement: {text}\n", highlight=False)
+    if report.generator:
+        console.print(f"Open levels: {escape(report.generator)}\n", highlight=False)
 
 
 def print_carrying(report: CampaignReport, console: Console) -> None:

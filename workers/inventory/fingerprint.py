@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 
 from domain.environment import own_environment
-from domain.placement import CPU_PLACEMENT
+from domain.placement import CPU_PLACEMENT, GENERATOR_PRIORITY
 from workers.lab import cgroup_limits, cpus, netns
+from workers.lab.priority import real_time_priority
 
 _CPU = Path("/sys/devices/system/cpu")
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,7 @@ def _cpu() -> dict[str, str]:
         "cpu_model": _first(r"^model name\s*:\s*(.*)$", info),
         "cpus": str(len(os.sched_getaffinity(0))),
         CPU_PLACEMENT: str(cpus.placement()),
+        GENERATOR_PRIORITY: real_time_priority(),
         "governor": _read(_CPU / "cpu0/cpufreq/scaling_governor"),
         "turbo_off": _read(_CPU / "intel_pstate/no_turbo"),
         "smt": _read(_CPU / "smt/control"),

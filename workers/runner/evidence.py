@@ -64,6 +64,7 @@ class Evidence:
     wrong_clients: tuple[str, ...] = ()
     body_problems: tuple[str, ...] = ()
     busiest_thread_share: float = 0.0
+    real_time: bool | None = None  # all threads of the generator had that priority; None: it asked for none
     watched: Watched = field(default_factory=Watched)
     findings: list[Finding] = field(default_factory=list)
 

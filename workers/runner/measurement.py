@@ -22,7 +22,7 @@ from workers.runner.cpu import CpuMeter, Recording
 from workers.runner.overload import is_carried
 from workers.runner.trial_run import Telemetry, TrialRun
 from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, SliceTraffic, TargetTraffic
-from workers.traffic.merge import by_name, negotiated, sums
+from workers.traffic.merge import all_of, by_name, negotiated, sums
 from workers.workloads.base import Workload
 
 NOTHING = nullcontext()
@@ -171,6 +171,7 @@ class Measuring:
             evidence.clients[client] = evidence.clients.get(client, 0) + requests
         for cause, count in traffic.errors.items():
             evidence.errors[cause] = evidence.errors.get(cause, 0) + count
+        evidence.real_time = all_of([evidence.real_time, traffic.real_time])
         evidence.busiest_thread_share = max(evidence.busiest_thread_share, traffic.busiest_thread_share)
 
     def _count(self, trial_run: TrialRun, traffic: TargetTraffic) -> None:

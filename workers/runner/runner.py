@@ -15,6 +15,7 @@ from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
 from domain.jobs import BlockJob, Phase
 from domain.load import OpenLoad
 from domain.names import datapath_of
+from domain.placement import priority_text
 from domain.sample import TrialTags
 from domain.stacks import Stacks
 from domain.trial import BlockResult, Reason, TrialResult
@@ -280,15 +281,11 @@ class BlockRunner:
             errors=evidence.errors,
             cpu=evidence.cpu,
             idle_cpu_s_per_s=idle_cpu_s_per_s,
-            latency=trial_run.timings.get("latency"),
-            service_time=trial_run.timings.get("service_time"),
-            timings={name: h for name, h in trial_run.timings.items() if name not in ("latency", "service_time")},
+            **trial_run.times,
             proof=proof,
             validity=judge(evidence, proof),
             probes=readings(evidence.watched),
             work=dict(evidence.watched.work),
-            watched_latency=trial_run.watched_latency,
-            window_times=trial_run.window_times(),
             watched_pace=evidence.watched.passage.pace or None,
             stacks=trial_run.stacks,
             notes=(*trial_run.lab.notes, *trial_run.notes, *self._notes),
@@ -296,5 +293,6 @@ class BlockRunner:
             surroundings=evidence.surroundings,
             figures=own.figures,
             series=own.series,
-            generator=self._generator.name,
+            in_flight=self._plan.in_flight,
+            generator=f"{self._generator.name}{priority_text(evidence.real_time)}",
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from domain.condition import Condition
 from domain.counters import Counters
@@ -14,7 +14,6 @@ from domain.texts import error_text
 from domain.trial import Reason
 from domain.use import Use
 from domain.watched import Span, Watched
-from domain.window_times import WindowTimes
 from probes.base import LabView
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import certificates
@@ -148,9 +147,21 @@ class TrialRun:
         if found is not None:
             self.evidence.conntrack_entries = max(found, self.evidence.conntrack_entries or 0)
 
-    def window_times(self) -> WindowTimes | None:
-        """Times of the requests sent while probes watched; ``None`` if the generator does not report them."""
-        return sent_within(self.watched_slices, self.evidence.watched.windows)
+    @property
+    def times(self) -> dict[str, Any]:
+        """The fields of a trial that are times of requests.
+
+        ``window_times`` is of those sent while probes watched; ``None`` if the generator does not report them.
+        """
+        further = dict(self.timings)
+        latency, service_time = further.pop("latency", None), further.pop("service_time", None)
+        return {
+            "latency": latency,
+            "service_time": service_time,
+            "timings": further,
+            "watched_latency": self.watched_latency,
+            "window_times": sent_within(self.watched_slices, self.evidence.watched.windows),
+        }
 
     def fail(self, error: Exception) -> None:
         """Add a finding for a datapath or origin that failed; it gets no more traffic."""

@@ -3,7 +3,6 @@
 A generator is a driver in this room. It never chooses a load: a workload (workers/workloads/) makes the plan.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -15,6 +14,7 @@ from domain.load import ClosedLoad, OpenLoad
 from domain.watched import Span
 from domain.window_times import WindowTimes
 from workers.traffic.event import Failed, OriginEvent
+from workers.traffic.timeline import Timeline
 
 # When requests that were sent within windows are a sample: at least so many requests, whose mean service time is at
 # most so many times as long as a window. Otherwise their number depends on chance.
@@ -30,8 +30,8 @@ MAX_STALL_SHARE = 0.005
 class GeneratorPlan:
     """What a generator does; ``generator`` names its driver in workers/traffic/.
 
-    ``connections`` is per target; in an open loop it limits the requests in progress. An empty ``path`` and no
-    ``answer`` mean that the generator uses its own, as its origin does; another origin gets the ``answer``.
+    ``connections`` is per target, each with ``streams``; in an open loop they limit the requests in flight. An empty
+    ``path`` and no ``answer`` mean that it uses its own, as its origin does; another origin gets the ``answer``.
     ``answer_s``: its intended duration. ``options``: arguments of the generator. ``messages``: datagrams of a request,
     which its origin counts. ``seed`` is that of Poisson arrivals, the same for all targets. ``real_time`` asks for
     real-time priority in open loops. ``sources``: addresses that the client sends from. By steps, the generator reports
@@ -41,6 +41,7 @@ class GeneratorPlan:
     generator: str
     load: ClosedLoad | OpenLoad
     connections: int
+    streams: int = 1
     path: str = ""
     answer: bytes | None = None
     answer_s: float = 0.0
@@ -53,6 +54,11 @@ class GeneratorPlan:
     failed_step_s: float | None = None
     event: OriginEvent | None = None  # in each counted slice
     idle_connections: int = 0  # opened after the counted slices
+
+    @property
+    def in_flight(self) -> int | None:
+        """The most requests that are sent and not answered; ``None`` in a closed loop."""
+        return self.connections * self.streams if isinstance(self.load, OpenLoad) else None
 
 
 @dataclass(frozen=True)
@@ -95,54 +101,11 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Timeline:
-    """For each step of a slice, from its start: sums over the answered requests that were sent in the step.
-
-    ``latency_ns`` is empty in a closed loop.
-    """
-
-    step_s: float
-    requests: tuple[int, ...]
-    service_time_ns: tuple[int, ...]
-    latency_ns: tuple[int, ...] = ()
-
-    def plus(self, other: "Timeline") -> "Timeline":
-        """The sum of two clients' timelines. Raises ``ValueError`` if their steps differ."""
-        if self.step_s != other.step_s:
-            raise ValueError("timelines of different steps")
-        return Timeline(
-            self.step_s,
-            _added(self.requests, other.requests),
-            _added(self.service_time_ns, other.service_time_ns),
-            _added(self.latency_ns, other.latency_ns),
-        )
-
-    def within(self, spans: Iterable[Span]) -> WindowTimes | None:
-        """The sums of steps whose middle is in a span, counted from the slice's start; ``None`` without requests."""
-        at = [step for span in spans for step in self._steps(span)]
-        if not (requests := sum(self.requests[step] for step in at)):
-            return None
-        return WindowTimes(
-            requests=requests,
-            service_time_ns=sum(self.service_time_ns[step] for step in at),
-            latency_ns=sum(self.latency_ns[step] for step in at) if self.latency_ns else None,
-        )
-
-    def _steps(self, span: Span) -> range:
-        begin, end = (math.ceil(at_s / self.step_s - 0.5) for at_s in span)
-        return range(max(0, begin), min(len(self.requests), end))
-
-
-@dataclass(frozen=True)
 class Received:
     """For each client address, in the order of the target's sources: the bytes of each step of a slice."""
 
     step_s: float
     by_source: tuple[tuple[int, ...], ...]
-
-
-def _added(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
-    return tuple(mine + its for mine, its in zip(one, other, strict=True))
 
 
 @dataclass(frozen=True)
@@ -230,7 +193,7 @@ class TargetTraffic:
     not. ``connections`` counts all that were opened for the slices. ``errors`` is by cause. ``clients`` has the
     requests of each client, including the warm-up, if there are several. ``named`` are the workload's counts by name,
     including the warm-up. ``tls`` is of all connections, those of the warm-up included; ``None`` without TLS, and from
-    generators that do not report it.
+    generators that do not report it. ``real_time``: whether all its threads had that priority, if it asked for it.
     """
 
     slices: tuple[SliceTraffic, ...] = ()
@@ -245,6 +208,7 @@ class TargetTraffic:
     clients: Mapping[str, int] = field(default_factory=dict)
     named: Mapping[str, int] = field(default_factory=dict)
     tls: Negotiated | None = None
+    real_time: bool | None = None
 
     @property
     def requests(self) -> int:

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 from domain.episodes import merged_steps
 from domain.histogram import LatencyHistogram
-from workers.traffic.base import MAX_STALL_SHARE, Negotiated, SliceTraffic, TargetTraffic, Timeline
+from workers.traffic.base import MAX_STALL_SHARE, Negotiated, SliceTraffic, TargetTraffic
 from workers.traffic.event import Failed
 from workers.traffic.results import OF_A_CLIENT
+from workers.traffic.timeline import Timeline
 
 # How far apart the clients may begin a slice, as the median over slices: an absolute limit, and a share of the slice.
 # Beyond both, fewer clients made a part of the traffic. Threads that share a CPU begin one after another. On a busy
@@ -62,7 +63,14 @@ def merged(parts: Mapping[str, TargetTraffic]) -> TargetTraffic:
         clients=requests,
         tls=negotiated([part.tls for part in every]),
         named=sums([part.named for part in every]),
+        real_time=all_of(part.real_time for part in every),
     )
+
+
+def all_of(granted: Iterable[bool | None]) -> bool | None:
+    """Whether all have what they asked for; ``None`` if none asked."""
+    asked = [one for one in granted if one is not None]
+    return all(asked) if asked else None
 
 
 def merged_line(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from typing import Any
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from workers.lab.host_cpu import host_ticks
-from workers.traffic.base import Negotiated, Received, SliceTraffic, TargetTraffic, Timeline
+from workers.traffic.base import Negotiated, Received, SliceTraffic, TargetTraffic
 from workers.traffic.event import Failed
+from workers.traffic.timeline import Timeline
 
 OF_A_CLIENT = re.compile(r"^client \d+ of \d+\b")
 """A failure of one of several clients, reported by any of them."""
@@ -65,6 +66,7 @@ def _target(final: Mapping[str, Any], name: str, shares: Sequence[float]) -> Tar
         censored=int(total["censored"]),
         timings={timing: LatencyHistogram.decode(one["hdr"]) for timing, one in total["histograms"].items()},
         busiest_thread_share=max(shares, default=0.0),
+        real_time=None if closed else all(thread["real_time"] for thread in final["threads"]),
         tls=_negotiated(total["tls"]) if "tls" in total else None,
         named={str(one): int(count) for one, count in total.get("named", {}).items()},
     )

@@ -55,6 +55,7 @@ class OwnWorkload(Workload):
             generator=GENERATOR,
             load=level,
             connections=self._connections(level, values),
+            streams=self.streams(values),
             path=self.path,
             answer=answer,
             answer_s=self.answer_s(values),
@@ -86,6 +87,10 @@ class OwnWorkload(Workload):
     def answer_s(self, values: Mapping[str, int]) -> float:
         """How long one answer takes by its design."""
         return 0.0
+
+    def streams(self, values: Mapping[str, int]) -> int:
+        """How many requests one connection carries at once."""
+        return 1
 
     def messages(self, values: Mapping[str, int]) -> int:
         """How many datagrams a request consists of; 1 of a stream."""

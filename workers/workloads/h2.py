@@ -24,6 +24,10 @@ class H2(HttpsWorkload):
         RESUMED,
     )  # fmt: skip
 
+    def streams(self, values: Mapping[str, int]) -> int:
+        """As the parameter says."""
+        return values["streams"]
+
     def open_connections(self, level: OpenLoad, values: Mapping[str, int]) -> int:
         """As many as carry the usual number of requests at once."""
         return -(-OPEN_CONNECTIONS // values["streams"])

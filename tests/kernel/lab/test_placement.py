@@ -50,6 +50,8 @@ def test_two_cpus_are_shared_and_the_fingerprint_says_so(tmp_path: Path) -> None
         wait_for(sleeping, "sleep")
         assert affinities(sleeping) == {EVERY}
     assert fingerprint()["cpu_placement"] == str(cpus.placement())
+    assert fingerprint()["generator_priority"] == "real-time (SCHED_RR)", "root may have it"
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER, "only a thread that has ended asked for it"
     assert str(cpus.placement()).startswith("shared CPUs: generator, DUT and origin run on ")
 
 

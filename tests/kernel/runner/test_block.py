@@ -28,6 +28,7 @@ from workers.runner.trial_run import RunnerContext
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
+from workers.workloads._own import OPEN_CONNECTIONS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -234,6 +235,8 @@ def test_each_datapath_gets_its_own_rate_and_overload_is_not_the_generators_faul
         assert trial.requests == pytest.approx(rates[label] * 4 * slice_s, rel=0.01)
         assert trial.latency is not None
         assert trial.latency.count == trial.requests
+        assert trial.in_flight == OPEN_CONNECTIONS
+        assert trial.generator == "showdown-traffic with real-time priority (SCHED_RR)"
     assert not trials["ebpf_sk_assign"].validity.valid
     too_much = trials["ebpf_sk_assign"].validity
     assert {Reason.OVERLOADED, Reason.GENERATOR_SATURATED} & set(too_much.reasons), too_much

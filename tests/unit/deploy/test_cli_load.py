@@ -97,6 +97,12 @@ def test_the_report_says_who_ran_where(placement: str, shown: bool) -> None:
     assert ("CPU placement" in text) is shown
 
 
+def test_the_report_says_how_open_levels_were_driven() -> None:
+    text = "Poisson arrivals, at most 512 requests in flight; priority: real-time (SCHED_RR)"
+    assert f"Open levels: {text}" in " ".join(printed(CampaignReport(campaign={}, generator=text)))
+    assert "Open levels" not in "".join(printed(CampaignReport(campaign={})))
+
+
 def test_the_word_is_that_of_the_sentences_first_datapath() -> None:
     undecided = carrying(CarryingWord.UNCLEAR, 3)
     neither = carrying(CarryingWord.UNCLEAR, 0)

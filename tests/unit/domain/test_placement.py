@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.placement import CPU_PLACEMENT, SHARED, are_shared, placements_text
+from domain.placement import CPU_PLACEMENT, SHARED, are_shared, different_facts, priority_text
 
 OWN = "generator on 0; DUT on 1-2; origin on 3"
 ALL = f"{SHARED}: generator, DUT and origin run on 0-1"
@@ -21,4 +21,12 @@ ALL = f"{SHARED}: generator, DUT and origin run on 0-1"
 def test_hosts_are_taken_together(placements: list[str], shared: bool, text: str) -> None:
     facts = [{CPU_PLACEMENT: one} if one else {"kernel": "6.18"} for one in placements]
     assert are_shared(facts) is shared
-    assert placements_text(facts) == text
+    assert different_facts(CPU_PLACEMENT, facts) == text
+
+
+@pytest.mark.parametrize(
+    ("granted", "text"),
+    [(None, "wrk"), (True, "wrk with real-time priority (SCHED_RR)"), (False, "wrk without real-time priority")],
+)
+def test_a_generators_priority_stands_behind_its_name(granted: bool | None, text: str) -> None:
+    assert f"wrk{priority_text(granted)}" == text

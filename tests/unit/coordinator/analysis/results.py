@@ -1,6 +1,7 @@
 """Made-up trials and attempts for tests of the analysis."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,6 +50,11 @@ def an_attempt(index: int, rates: Rates, *, attempt: int = 1, accepted: bool = T
     return AttemptRecord(
         index, f"k3f9x2ab-{index}", "http_keepalive", level, attempt, "one", "done", "", accepted, result
     )
+
+
+def ran_with(attempt: AttemptRecord, fingerprint: dict[str, str]) -> AttemptRecord:
+    assert attempt.result is not None
+    return replace(attempt, result=attempt.result.model_copy(update={"fingerprint": fingerprint}))
 
 
 def reported(campaign: Campaign, blocks: Sequence[Rates]) -> CampaignReport:

@@ -15,8 +15,8 @@ from domain.bounds import MAX_NAMES, MAX_READINGS
 from domain.figures import MAX_FIGURES, TrialFigure
 from domain.report import CampaignReport
 from domain.trial import BlockResult, Finding, Reason, Validity
-from tests.unit.coordinator.analysis.results import a_campaign, a_trial, an_attempt
-from tests.unit.coordinator.analysis.test_pooling import attempts_with, ran_with
+from tests.unit.coordinator.analysis.results import a_campaign, a_trial, an_attempt, ran_with
+from tests.unit.coordinator.analysis.test_pooling import attempts_with
 from tests.unit.coordinator.analysis.watched import a_trial as watched_trial
 from tests.unit.coordinator.analysis.watched import reading, reported
 

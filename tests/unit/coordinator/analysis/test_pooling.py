@@ -13,16 +13,11 @@ from coordinator.scheduling.records import AttemptRecord, SearchStep
 from domain.campaign import Cell
 from domain.report import Calibration, Metric
 from domain.trial import Finding, Reason, Validity
-from tests.unit.coordinator.analysis.results import a_campaign, an_attempt, pairs_with, the_verdict
+from tests.unit.coordinator.analysis.results import a_campaign, an_attempt, pairs_with, ran_with, the_verdict
 
 OLD = {"kernel": "6.18.1", "cpu_model": "A", "mitigations": "none", "memory_kib": "1", "conntrack_entries": "0"}
 NEW = OLD | {"kernel": "6.18.2"}
 CAMPAIGN = a_campaign("tproxy", "ebpf_sk_assign")
-
-
-def ran_with(attempt: AttemptRecord, fingerprint: dict[str, str]) -> AttemptRecord:
-    assert attempt.result is not None
-    return replace(attempt, result=attempt.result.model_copy(update={"fingerprint": fingerprint}))
 
 
 def attempts_with(*fingerprints: dict[str, str], ratios: Sequence[float] = ()) -> list[AttemptRecord]:

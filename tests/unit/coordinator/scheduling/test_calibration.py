@@ -172,6 +172,9 @@ def test_of_two_hosts_each_calibrates_and_the_slower_sets_the_rate(coordinator_a
         open_step(coordinator_app, {"direct": 13_000, "tproxy": 7_000}, "h2")
     found = coordinator_app.view(campaign_id)["calibration"][OPEN]
     assert (found["host"], found["datapath"]) == ("h2", "tproxy")
+    highest = found["open_loop"]["highest_per_s"]
+    assert highest["tproxy"] > 12_000, "searches of capacity levels begin with the fastest host's"
+    assert highest["tproxy"] > found["open_loop"]["bounds"]["tproxy"]["upper_per_s"]
     assert 2_800 < found["rates_per_s"]["low"] <= 3_500
     jobs = [claimed(coordinator_app, message, host) for host, message in coordinator_app.dispatcher.sent[-2:]]
     both = [f"open({found['rates_per_s']['low']})"] * 2  # both continued at once

@@ -9,6 +9,8 @@ from coordinator.scheduling.likelihood import RateTrials, quantiles_per_s
 from coordinator.scheduling.records import AttemptRecord, SearchStep
 from coordinator.scheduling.saturation import (
     END_TRIALS,
+    OPEN_REACH_DOWN,
+    REACH_UP,
     Goal,
     Search,
     goal_of,
@@ -21,7 +23,8 @@ from coordinator.scheduling.step_result import StepResult
 from domain.campaign import read_campaign
 from domain.capacity import SEARCH_STEPS
 from domain.load import CapacityLoad
-from domain.searched import trials_of_step
+from domain.report import Calibration
+from domain.searched import OpenCapacities, trials_of_step
 from domain.trial import BlockResult, Reason, TrialResult
 from tests.unit.coordinator.scheduling.searched_trials import a_trial
 
@@ -115,10 +118,23 @@ def test_searches_begin_apart_by_less_than_their_width() -> None:
     low, middle, high = (initial_search(50_000, 1.0, GOAL, shift) for shift in (0.0, 0.5, 1.0))
     assert low.low_per_s < middle.low_per_s < high.low_per_s <= low.low_per_s * 1.0201
     campaign = read_campaign({"name": "x", "datapaths": ["direct", "direct"], "levels": {"slo": str(SLO)}})
-    capacities = {"direct": 50_000.0, "direct#2": 50_000.0}
+    capacities = Calibration(load="closed(64)", capacities_per_s={"direct": 50_000.0, "direct#2": 50_000.0})
     found = [initial_searches(campaign, capacities, seed, "w", "slo", chain) for seed in (1, 2) for chain in (0, 1)]
     assert len({search.low_per_s for one in found for search in one.values()}) == 8
     assert found[0] == initial_searches(campaign, capacities, 1, "w", "slo", 0)
+
+
+def test_a_search_begins_at_the_open_loop_capacity_where_it_is_known() -> None:
+    """A closed loop may carry five times as much; without a bound on some host, its figure counts."""
+    campaign = read_campaign({"name": "x", "datapaths": ["direct", "tproxy"], "levels": {"slo": str(SLO)}})
+    closed = Calibration(load="closed(64)", capacities_per_s={"direct": 178_000.0, "tproxy": 88_000.0})
+    before = initial_searches(campaign, closed, 1, "w", "slo", 0)
+    known = OpenCapacities(load="open(100%)", bounds={}, blocks=5, seconds=9, highest_per_s={"direct": 40_000.0})
+    after = initial_searches(campaign, closed.model_copy(update={"open_loop": known}), 1, "w", "slo", 0)
+    assert before["direct"].high_per_s == pytest.approx(178_000 * REACH_UP, rel=0.021)
+    assert after["direct"].high_per_s == pytest.approx(40_000 * REACH_UP, rel=0.021)
+    assert after["direct"].low_per_s == pytest.approx(40_000 / OPEN_REACH_DOWN, rel=0.021)
+    assert after["tproxy"] == before["tproxy"]
 
 
 def test_no_guess_becomes_a_number() -> None:

@@ -13,6 +13,8 @@ from tests.unit.coordinator.pages import every_tab, sentences
 
 BLOCKS = 6
 PLACEMENT = "shared CPUs: generator, DUT and origin run on 0-1"
+PRIORITY = "real-time (SCHED_RR)"
+GENERATOR = f"Poisson arrivals, at most 512 requests in flight; priority: {PRIORITY}"
 LAG = {"schedule_lag": LatencyHistogram.of({200_000: 1000}).encode()}
 
 
@@ -21,7 +23,7 @@ def loaded(found: dict[str, Any]) -> dict[str, Any]:
     for trial in found["trials"]:
         over = trial["datapath"] == "tproxy"
         trial |= {"due": 1000, "delivered": 700 if over else 1000, "queued": 12, "censored": 300 if over else 0}
-        trial["timings"] = LAG
+        trial |= {"timings": LAG, "in_flight": 512}
         trial["latency"] = LatencyHistogram.of({90_000_000 if over else 500_000: 1000}).encode()
         if over:
             trial["validity"] = {"findings": [{"reason": "overloaded", "detail": "700 of 1000 requests"}]}
@@ -37,7 +39,7 @@ def measured(coordinator_app: CoordinatorApp) -> str:
         answer = coordinator_app.call("claim", message, {"host": "h1"})
         block = answer.json["block"]
         found = loaded(result("h1", block["datapaths"], workload="http_open", level="busy"))
-        found["fingerprint"] = {"kernel": "6.18", "cpu_placement": PLACEMENT}
+        found["fingerprint"] = {"kernel": "6.18", "cpu_placement": PLACEMENT, "generator_priority": PRIORITY}
         body = {"lease": answer.json["lease"], "result": found}
         assert coordinator_app.call("report", message, body).status_code == 204
     return campaign_id
@@ -55,6 +57,7 @@ def test_the_page_says_who_carries_the_load(measured: str, browser: FlaskClient)
     assert "does not carry" in shown
     assert "carried in 0 of 6 blocks" in shown
     assert f"CPU placement: {PLACEMENT}." in shown
+    assert f"Open levels: {GENERATOR}." in shown
 
 
 def test_each_cell_shows_load_and_generator(measured: str, browser: FlaskClient) -> None:
@@ -77,13 +80,14 @@ def test_a_trial_shows_them_too(measured: str, coordinator_app: CoordinatorApp, 
 
 def test_rest_and_csv_have_them(measured: str, coordinator_app: CoordinatorApp) -> None:
     report = coordinator_app.get(f"campaigns/{measured}/report").json
-    assert report["cpu_placement"] == PLACEMENT
+    assert (report["cpu_placement"], report["generator"]) == (PLACEMENT, GENERATOR)
     (statement,) = report["carrying"]
     assert (statement["datapath"], statement["word"], statement["blocks"]) == ("tproxy", "does not carry", BLOCKS)
     lines = csv.DictReader(io.StringIO(coordinator_app.get(f"campaigns/{measured}/results.csv").text))
     rows = {row["datapath"]: row for row in lines}
     assert (rows["tproxy"]["carried_in_blocks"], rows["tproxy"]["carried_in_of"]) == ("0", "6")
     assert rows["tproxy"]["overloaded_delivered_per_s"] == "700.0"
+    assert {row["in_flight"] for row in rows.values()} == {"512"}
     assert (rows["direct"]["overloaded_trials"], rows["direct"]["queued_share"]) == ("", "0.012")
     (line,) = csv.DictReader(io.StringIO(coordinator_app.get(f"campaigns/{measured}/carrying.csv").text))
     assert (line["word"], line["carried"], line["reference_carried"]) == ("does not carry", "0", "6")

@@ -10,7 +10,7 @@ from domain.window_times import WindowTimes
 from tests.unit.workers.runner.fakes import FakeDatapath, FakeMeter, FakeTelemetry, World
 from tests.unit.workers.runner.runner_rig import context, job, run
 from workers.runner.runner import BlockRunner
-from workers.traffic.base import Timeline
+from workers.traffic.timeline import Timeline
 
 
 def test_stacks_are_sampled_in_separate_uncounted_slices(world: World) -> None:

@@ -10,9 +10,10 @@ from domain.load import ClosedLoad, OpenLoad
 from domain.profile import Profile
 from domain.window_times import WindowTimes
 from workers.traffic import program, showdown_traffic
-from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, Timeline, sent_within
+from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, sent_within
 from workers.traffic.results import read_final
 from workers.traffic.showdown_traffic import IntervalReporter, ShowdownTraffic
+from workers.traffic.timeline import Timeline
 
 TICKS = {"user": 10, "nice": 1, "system": 5, "idle": 20, "iowait": 1, "irq": 0, "softirq": 2, "steal": 1}
 LABELS = {"t0": "direct", "t1": "tproxy"}
@@ -41,10 +42,16 @@ def final(**changes: Any) -> dict[str, Any]:
     return copy.deepcopy(
         {
             "type": "final", "failure": "", "interrupted": False, "loop": "open", "targets": {"t0": total, "t1": total},
-            "threads": [{"share": 0.5}, {"share": 0.7}], "slices": slices,
+            "threads": [{"share": 0.5, "real_time": True}, {"share": 0.7, "real_time": True}], "slices": slices,
         }
         | changes
     )  # fmt: skip
+
+
+def test_a_priority_is_that_of_all_threads_and_nothing_in_a_closed_loop() -> None:
+    threads = [{"share": 0.5, "real_time": True}, {"share": 0.7, "real_time": False}]
+    assert read_final(final(threads=threads), LABELS)["tproxy"].real_time is False
+    assert read_final(final(threads=threads, loop="closed"), LABELS)["tproxy"].real_time is None
 
 
 def test_results_are_by_label_with_a_separate_warm_up() -> None:
@@ -53,7 +60,7 @@ def test_results_are_by_label_with_a_separate_warm_up() -> None:
     direct = results["direct"]
     assert [one.warm_up for one in direct.slices] == [True, False]
     assert (direct.requests, direct.bytes_received, direct.connections) == (200, 40_000, 8)
-    assert direct.busiest_thread_share == 0.7
+    assert (direct.busiest_thread_share, direct.real_time) == (0.7, True)
     assert direct.timings["latency"].count == 100
     assert (direct.failure, direct.limit, direct.errors) == ("", "", {})
     assert direct.censored == 4

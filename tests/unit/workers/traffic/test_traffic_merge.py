@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
-from workers.traffic.base import SliceTraffic, TargetTraffic, Timeline
+from workers.traffic.base import SliceTraffic, TargetTraffic
 from workers.traffic.merge import merged, merged_line, merged_targets
+from workers.traffic.timeline import Timeline
 
 CPU = CpuTime(wall_s=0.2, cpus=2, user_s=0.1, system_s=0.1, idle_s=0.2)
 SLICES = 3
@@ -100,6 +101,14 @@ def test_merging_in_two_steps_is_merging_at_once(taken: list[Sample]) -> None:
 def one_slice(**changes: Any) -> TargetTraffic:
     usual = SliceTraffic(started_s=1.0, duration_s=0.2, requests=100, bytes_received=1, cpu=CPU, begun_s=1.0001)
     return TargetTraffic(slices=(replace(usual, **changes),), busiest_thread_share=changes.get("requests", 0) / 1e3)
+
+
+@pytest.mark.parametrize(
+    ("parts", "all_have_it"), [((True, True), True), ((True, False), False), ((None, None), None), ((None, True), True)]
+)
+def test_the_priority_is_that_of_all_clients(parts: tuple[bool | None, ...], all_have_it: bool | None) -> None:
+    named = {f"client {at} of 2": replace(one_slice(), real_time=part) for at, part in enumerate(parts, 1)}
+    assert merged(named).real_time is all_have_it
 
 
 def test_the_hosts_cpu_time_and_the_busiest_thread_are_taken_once() -> None:
