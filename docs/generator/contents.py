@@ -34,6 +34,6 @@ DOCUMENTS: Mapping[str, Mapping[str, Block]] = {
     },
     **{
         f"docs/scenarios/{name}.md": {f"measured by {name}": partial(scenarios.found_by, name)}
-        for name in ("failover", "filter", "flood", "gateway", "memory", "shape", "tls")
+        for name in ("failover", "filter", "flood", "gateway", "memory", "shape", "tls", "udp")
     },
 }
