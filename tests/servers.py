@@ -75,6 +75,29 @@ def trickling(answer: bytes) -> Iterator[str]:
         done.set()
 
 
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """A server that answers each connection with these bytes, and closes it. Yields its URL."""
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):  # the client has closed the connection
+                connection.settimeout(5)
+                connection.recv(65536)
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+
+
 def own_environment() -> dict[str, str]:
     """This process's environment without settings of ours: everything is private."""
     return {name: value for name, value in os.environ.items() if not name.startswith("SHOWDOWN_")}

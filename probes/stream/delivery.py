@@ -26,6 +26,8 @@ class Outcome:
 def post(sink: Sink, lines: Sequence[str], hurry: Callable[[], bool] = lambda: False) -> Outcome:
     """Write a batch. A refused batch is halved until the invalid lines are isolated, or ``hurry`` is true.
 
+    A batch that is too large for the sink is halved, too.
+
     Lines that the server accepted before are written again, which is harmless: points have an identity. The server's
     count of refused lines is not reliable (1.x reports ``dropped=0`` for lines that it cannot parse).
     """
@@ -39,11 +41,11 @@ def post(sink: Sink, lines: Sequence[str], hurry: Callable[[], bool] = lambda: F
             sink.write("\n".join(part))
         except SinkError as error:
             outcome.reason = outcome.reason or str(error)
-            if error.again:
+            if error.again and not (error.too_large and len(part) > 1):
                 outcome.rest = tuple(line for kept in (part, *reversed(parts)) for line in kept)
                 outcome.away, outcome.retry_after_s, outcome.reason = True, error.retry_after_s, str(error)
                 return outcome
-            if len(part) == 1 or error.refused == len(part):
+            if not error.again and (len(part) == 1 or error.refused == len(part)):
                 outcome.rejected += len(part)
                 continue
         except (

@@ -107,7 +107,7 @@ class InfluxSink:
 
     def _says_influx(self, error: ApiException) -> bool:
         """Whether an InfluxDB refuses lines; a proxy may refuse them, too, but cannot know that they are invalid."""
-        if error.status == _TOO_LARGE or _is_influx(error.headers):
+        if _is_influx(error.headers):
             return True
         with suppress(SinkError):
             return self._is_identified()
@@ -169,6 +169,7 @@ def _sink_error(url: str, error: ApiException, *, at_fault: bool) -> SinkError:
         again=not at_fault,
         refused=dropped or None,
         retry_after_s=_retry_after_s(error.headers.get("Retry-After") if error.headers else None),
+        too_large=status == _TOO_LARGE,
     )
 
 

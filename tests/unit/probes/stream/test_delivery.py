@@ -56,6 +56,37 @@ def test_one_bad_line_among_thousands_costs_few_writes() -> None:
     assert sink.tries <= 2 * 13 + 1
 
 
+class Narrow(FakeSink):
+    """A proxy that takes so many lines at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def write(self, lines: str) -> None:
+        if lines.count("\n") >= self.most:
+            self.tries += 1
+            raise SinkError("answered 413", again=True, too_large=True)
+        super().write(lines)
+
+
+@pytest.mark.parametrize("most", [1, 100, 10_000])
+def test_a_batch_that_a_proxy_finds_too_large_is_sent_in_pieces(most: int) -> None:
+    lines = [str(number) for number in range(1000)]
+    sink = Narrow(most)
+    outcome = post(sink, lines)
+    assert (outcome.delivered, outcome.rejected, outcome.rest) == (1000, 0, ())
+    assert sink.lines == lines
+
+
+def test_lines_that_a_proxy_never_takes_wait() -> None:
+    sink = Narrow(0)
+    outcome = post(sink, [str(number) for number in range(1000)])
+    assert (outcome.delivered, outcome.rejected, outcome.away) == (0, 0, True)
+    assert len(outcome.rest) == 1000
+    assert sink.tries == 10, "halved to one line: 1,000, 500, 250 … 1"
+
+
 def test_a_batch_that_is_bad_altogether_is_not_halved_when_the_server_says_so() -> None:
     sink = Picky(reports_refused=True)
     assert post(sink, ["bad"] * 5000).rejected == 5000

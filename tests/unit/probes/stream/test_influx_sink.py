@@ -60,13 +60,38 @@ def test_an_influxdb_that_names_itself_in_ping_only_is_asked_once() -> None:
     assert [request.path for request in server.requests] == ["/api/v2/write", "/ping", "/api/v2/write", "/api/v2/write"]
 
 
-@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_stranger_cannot_refuse_lines(status: int) -> None:
     """A firewall's 400 says nothing about the lines: they wait."""
     with http_server(lambda _: (status, '{"message": "blocked"}'), headers=stranger) as server:
         assert refused(server.url).again
     with http_server(lambda _: (status, '{"message": "unable to parse"}')) as server:
         assert not refused(server.url).again
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 403, 404, 429, 500, 502, 503])
+@pytest.mark.parametrize("headers", [stranger, influxdb])
+def test_lines_wait_for_what_can_be_corrected(status: int, headers: Headers) -> None:
+    """A redirect is not followed: the request goes with a token. 404 for ever is a bucket that nobody has made."""
+    there = {"Location": "/elsewhere"}
+    with http_server(lambda _: (status, "{}"), headers=lambda request: headers(request) | there) as server:
+        assert refused(server.url).again
+        assert "/elsewhere" not in {request.path for request in server.requests}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 204 No",
+        b"HTTP/1.1 200 OK\r\nX-Influxdb-Version: 1.8\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 400 Bad Request\r\nX-Influxdb-Version: 1.8\r\nContent-Length: 100\r\n\r\n{",
+        b"\x16\x03\x01 no HTTP at all",
+    ],
+)
+def test_a_truncated_answer_is_no_delivery_and_no_refusal(answer: bytes) -> None:
+    with servers.answering(answer) as url:
+        assert refused(url).again
 
 
 def test_an_answer_that_is_no_text_is_no_loss() -> None:
