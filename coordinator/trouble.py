@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import httpx
 from kombu import Connection as BrokerConnection
+from redis.exceptions import ResponseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from coordinator.config import InfluxSettings, Settings
@@ -31,6 +32,7 @@ LEAST_FREE_BYTES = 2 << 20
 LOW_FREE_BYTES = 64 << 20
 TIMEOUT_S = 2.0
 LIMIT_S = 4.0  # of a whole request
+BROKER_KEY = "tests.:broker"  # one that the broker's user may write; no host has such a name
 
 log = logging.getLogger(__name__)
 
@@ -169,12 +171,20 @@ def check_disk(directory: Path) -> Problem | None:
 
 
 def check_broker(url: str) -> Problem | None:
-    """Whether Redis answers."""
+    """Whether Redis answers, and takes messages: one without memory, or a read-only replica, answers too."""
     options = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "max_retries": 0}
     try:
         tls = broker_tls(url) or False
         with BrokerConnection(url, connect_timeout=TIMEOUT_S, transport_options=options, ssl=tls) as broker:
-            broker.channel().client.ping()
+            redis = broker.channel().client
+            redis.ping()
+            redis.lpush(BROKER_KEY, "")
+            redis.ltrim(BROKER_KEY, 0, 0)
+    except ResponseError as error:
+        return Problem(
+            f"Redis refuses messages ({one_line(error)})",
+            "Give it memory, or its user the commands of docs/deployment.md; lost messages are then sent again.",
+        )
     except Exception as error:  # kombu, redis and socket errors share no base class
         why = one_line(error)
         return Problem(
