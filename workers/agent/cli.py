@@ -28,13 +28,16 @@ def worker(loglevel: str) -> None:
     """Run blocks on this host until stopped. Settings come from SHOWDOWN_* variables."""
     from workers.agent.app import create_worker
     from workers.agent.enrolment import await_acceptance, with_token
+    from workers.agent.own_directory import own
     from workers.lab.cleanup import REGISTER_DIR
     from workers.lab.cleanup import sweep as sweep_register
 
     try:
         configure(loglevel, os.environ)
         keep_former_directory(os.environ)
-        settings = with_token(WorkerSettings.from_environment())
+        settings = WorkerSettings.from_environment()
+        own(settings.state_dir)
+        settings = with_token(settings)
         sweep_register(REGISTER_DIR)
         await_acceptance(settings)
     except ConfigError as error:

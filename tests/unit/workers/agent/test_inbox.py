@@ -3,7 +3,7 @@
 import json
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,11 @@ KEY = message_key(hash_of("0123456789abcdef"), "h1")
 QUEUE = "host.h1"
 
 
-def signed(task: str = RUN_BLOCK_TASK, arguments: list[Any] = ARGUMENTS) -> bytes:
+def signed(
+    task: str = RUN_BLOCK_TASK, arguments: list[Any] = ARGUMENTS, envelope_headers: Mapping[str, str] | None = None
+) -> bytes:
     message = Message(task, str(uuid.uuid4()), arguments)
-    headers = {"task": task, "id": message.identity} | signed_headers(KEY, message)
+    headers = {"task": task, "id": message.identity, **(envelope_headers or {})} | signed_headers(KEY, message)
     return json.dumps(envelope(headers=headers, arguments=arguments)).encode()
 
 
