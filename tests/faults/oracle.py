@@ -1,7 +1,6 @@
-"""What must hold after any fault, whatever it was: judged from the database, the accounts and the kernel."""
+"""What must hold after any fault, whatever it was: judged from the database, the accounts and InfluxDB."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
@@ -9,9 +8,8 @@ from sqlalchemy import text
 from coordinator.scheduling.lifecycle import AttemptState, BlockState
 from coordinator.store.database import Store
 from deploy.cli.client import ENDED
-from domain.telemetry import TelemetryAccount
+from domain.telemetry import LossCause, TelemetryAccount
 from tests.audit import unaccounted
-from workers.lab import cgroups, cleanup, netns
 
 _ENDED_ATTEMPTS = {AttemptState.DONE, AttemptState.FAILED, AttemptState.LOST, AttemptState.CANCELLED}
 _BLOCKS = text("SELECT id, state, reason FROM blocks WHERE campaign_id = :id AND NOT calibration")
@@ -20,31 +18,10 @@ _ATTEMPTS = text(
     " (SELECT count(DISTINCT datapath) FROM trials WHERE attempt_id = attempts.id)"
     " FROM attempts WHERE block_id = :id ORDER BY number"
 )
-
-
-@dataclass(frozen=True)
-class Traces:
-    """What labs leave in the kernel and in /run, by name."""
-
-    namespaces: frozenset[str]
-    run_directories: frozenset[str]
-    groups: frozenset[str]
-
-    @classmethod
-    def now(cls) -> "Traces":
-        """The traces of this moment."""
-        runs = cleanup.RUN_ROOT.glob("*") if cleanup.RUN_ROOT.is_dir() else ()
-        return cls(
-            frozenset(netns.names(cleanup.PREFIX)),
-            frozenset(path.name for path in runs if path.is_dir() and path != cleanup.REGISTER_DIR),
-            frozenset(path.name for path in cgroups.root().glob("*") if path.is_dir()),
-        )
-
-    def more_than(self, before: "Traces") -> Iterator[str]:
-        """What is here and was not there ``before``."""
-        yield from (f"namespace {name}" for name in sorted(self.namespaces - before.namespaces))
-        yield from (f"run directory {name}" for name in sorted(self.run_directories - before.run_directories))
-        yield from (f"control group {name}" for name in sorted(self.groups - before.groups))
+_WITHOUT_ACCOUNT = text(
+    "SELECT count(*) FROM attempts JOIN blocks ON blocks.id = attempts.block_id"
+    " WHERE blocks.campaign_id = :id AND attempts.state <> 'done'"
+)
 
 
 def violations(database_url: str, campaign_id: str, account: TelemetryAccount) -> list[str]:
@@ -63,6 +40,25 @@ def violations(database_url: str, campaign_id: str, account: TelemetryAccount) -
     store.close()
     if missing := unaccounted(account):
         found.append(f"{missing} points of telemetry are in no account")
+    return found
+
+
+def wrong_rows(database_url: str, campaign_id: str, account: TelemetryAccount, rows: int) -> list[str]:
+    """What is wrong with the ``rows`` that InfluxDB has of a campaign: too few, or more than there can be.
+
+    Points on a host's disk arrive after the account was taken, and those of a killed worker may have. An attempt that
+    was lost has no account, so its points are in no sum.
+    """
+    store, found = Store(database_url), []
+    if rows < account.delivered:
+        found.append(f"InfluxDB has {rows} of {account.delivered} delivered points")
+    killed = account.losses.get(LossCause.KILLED, 0)
+    most = account.delivered + account.spooled + account.queued + killed
+    with store.read() as session:
+        without_account = session.scalar(_WITHOUT_ACCOUNT, {"id": campaign_id})
+    store.close()
+    if rows > most and not without_account:
+        found.append(f"InfluxDB has {rows} points, and at most {most} were sent")
     return found
 
 

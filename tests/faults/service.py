@@ -28,8 +28,9 @@ from deploy.stack.stack import PrivateStack
 from domain.environment import program_environment
 from tests import postgresql
 from tests.faults.clocks import COORDINATOR, WORKER, Clocks
-from tests.faults.oracle import Traces, violations
+from tests.faults.oracle import violations, wrong_rows
 from tests.faults.rows import rows_of
+from tests.faults.traces import Traces
 from tests.orderly import ends_in_order
 from tests.servers import own_environment
 from workers.lab import cleanup
@@ -191,8 +192,8 @@ class Service:
             return [f"campaign {campaign_id} did not end"], time.monotonic() - begun_s
         account = self.coordinator.report(campaign_id).telemetry
         found = violations(self.database_url, campaign_id, account)
-        if (rows := rows_of(self.stack.environment, campaign_id)) < account.delivered:
-            found.append(f"InfluxDB has {rows} of {account.delivered} delivered points")
+        rows = rows_of(self.stack.environment, campaign_id)
+        found += wrong_rows(self.database_url, campaign_id, account, rows)
         deadline = time.monotonic() + SETTLES_WITHIN_S
         while (left := list(Traces.now().more_than(before))) and time.monotonic() < deadline:
             self.stack.watch()

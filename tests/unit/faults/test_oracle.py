@@ -3,11 +3,13 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from domain.telemetry import TelemetryAccount
-from tests.faults.oracle import Traces, violations
+from tests.faults.oracle import violations, wrong_rows
+from tests.faults.traces import Traces
 
 SOUND = TelemetryAccount(produced=5, delivered=5)
 TABLES = """
@@ -58,8 +60,51 @@ def test_points_in_no_account_are_said(tmp_path: Path) -> None:
     assert judged(tmp_path, "", lacking) == ["1 points of telemetry are in no account"]
 
 
+@pytest.mark.parametrize(
+    ("account", "rows", "change", "said"),
+    [
+        ({"delivered": 5}, 5, "", ""),
+        ({"delivered": 5}, 4, "", "InfluxDB has 4 of 5 delivered points"),
+        ({"delivered": 5}, 6, "", "InfluxDB has 6 points, and at most 5 were sent"),
+        ({"delivered": 5, "spooled": 2, "queued": 1}, 8, "", ""),
+        ({"delivered": 5, "spooled": 2, "queued": 1}, 9, "", "InfluxDB has 9 points, and at most 8 were sent"),
+        ({"delivered": 5, "lost": 3, "losses": {"killed": 3}}, 8, "", ""),
+        (
+            {"delivered": 5, "lost": 3, "losses": {"rejected": 3}},
+            6,
+            "",
+            "InfluxDB has 6 points, and at most 5 were sent",
+        ),
+        ({"delivered": 5}, 9, "UPDATE attempts SET state = 'lost'", ""),
+    ],
+)
+def test_rows_that_are_missing_or_too_many_are_said(
+    tmp_path: Path, account: dict[str, Any], rows: int, change: str, said: str
+) -> None:
+    all_done = "UPDATE attempts SET state = 'done';"
+    with closing(sqlite3.connect(tmp_path / "showdown.sqlite")) as connection:
+        connection.executescript(TABLES + all_done + change)
+    produced = sum(value for value in account.values() if isinstance(value, int))
+    found = wrong_rows(
+        f"sqlite:///{tmp_path}/showdown.sqlite", "c", TelemetryAccount(produced=produced, **account), rows
+    )
+    assert found == ([said] if said else [])
+
+
 def test_what_labs_left_is_said() -> None:
-    before = Traces(frozenset({"sd-1"}), frozenset(), frozenset())
-    after = Traces(frozenset({"sd-1", "sd-2"}), frozenset({"r"}), frozenset({"g"}))
-    assert list(after.more_than(before)) == ["namespace sd-2", "run directory r", "control group g"]
-    assert list(before.more_than(after)) == []
+    before = Traces({"namespace": frozenset({"sd-1"})}, {"device": frozenset({"lo", "eth0"})})
+    after = Traces(
+        {"namespace": frozenset({"sd-1", "sd-2"}), "control group": frozenset({"g"})},
+        {"device": frozenset({"lo", "veth1"})},
+    )
+    assert list(after.more_than(before)) == [
+        "namespace sd-2", "control group g", "device veth1", "gone: device eth0"
+    ]  # fmt: skip
+    assert list(before.more_than(before)) == []
+
+
+def test_this_host_is_the_same_twice() -> None:
+    """What changes by itself would be blamed on each fault. Other tests make devices and namespaces meanwhile."""
+    once = Traces.now()
+    assert {"setting", "rule", "device"} <= {kind for kind, names in once.host.items() if names}
+    assert [one for one in Traces.now().more_than(once) if "rule " in one] == []
