@@ -97,8 +97,12 @@ class Commands(click.Group):
                 with formatter.section(title):
                     formatter.write_dl(rows)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run a command line. ``--help`` and errors of its options are printed before a command is invoked."""
         prepare_process()
+        return super().main(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):

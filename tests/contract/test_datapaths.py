@@ -70,6 +70,21 @@ def test_it_says_in_sentences_what_it_lacks(datapath: Datapath) -> None:
     assert all("because of the test" in sentence for sentence in lacking)
 
 
+def test_a_host_without_bcc_or_headers_runs_what_is_not_compiled() -> None:
+    """A host as it was installed: no development packages. The remedy is in the sentence."""
+    lacks = {"bcc": "Install python3-bpfcc.", "kernel_headers": "Install the kernel's headers."}
+    features = tuple(
+        one.model_copy(update={"present": False, "reason": lacks[one.name]}) if one.name in lacks else one
+        for one in _host(present=True).features
+    )
+    host = HostCapabilities(host="h", features=features)
+    lacking = {name: datapath.unmet_requirements(host) for name, datapath in DATAPATHS.items()}
+    assert {"direct", "tproxy", "nft_redirect", "explicit_proxy"} <= {name for name, why in lacking.items() if not why}
+    compiled = {name for name, datapath in DATAPATHS.items() if "bcc" in datapath.requires}
+    assert {"ebpf_sk_assign", "ebpf_redirect"} <= compiled == {name for name, why in lacking.items() if why}
+    assert all(lacks["bcc"] in " ".join(lacking[name]) for name in compiled)
+
+
 @EVERY
 def test_each_feature_that_it_needs_is_one_that_hosts_are_probed_for(datapath: Datapath) -> None:
     assert not [sentence for sentence in datapath.unmet_requirements(_host(present=True)) if "not known" in sentence]

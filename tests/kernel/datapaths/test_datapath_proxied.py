@@ -13,6 +13,7 @@ from tests.variants import DATAPATHS
 from workers.datapaths.base import DatapathError
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+FOR_SOCKETS = 1 << 10 | 1 << 12 | 1 << 13  # CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
 
 EVERY = pytest.mark.parametrize("name", of_function("steer", proxied()))
@@ -38,6 +39,19 @@ def test_it_carries_counts_and_shows_the_address_that_it_promises(name: str, tmp
         assert b.clients_seen(25) == [expected_source] * 25
         assert b.lab.client_endpoint.expected_source == expected_source
         assert len(b.lab.view().tasks["proxy"]) >= 1
+
+
+@EVERY
+def test_no_process_of_a_proxy_is_root(name: str, tmp_path: Path) -> None:
+    """A proxy reads foreign bytes. It keeps what its sockets need, and no root of another program's files."""
+    with bench(DATAPATHS[name], tmp_path) as b:
+        proxies = [one for one in b.lab.processes if one.task_role == "proxy"]
+        assert proxies
+        for pid in (pid for proxy in proxies for pid in proxy.tasks()):
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+            assert "0" not in status["Uid"].split() + status["Gid"].split(), (name, status["Name"])
+            assert not int(status["CapPrm"], 16) & ~FOR_SOCKETS, (name, status["CapPrm"])
 
 
 @EVERY

@@ -239,7 +239,8 @@ def test_each_datapath_gets_its_own_rate_and_overload_is_not_the_generators_faul
         assert trial.generator == "showdown-traffic with real-time priority (SCHED_RR)"
     assert not trials["ebpf_sk_assign"].validity.valid
     too_much = trials["ebpf_sk_assign"].validity
-    assert {Reason.OVERLOADED, Reason.GENERATOR_SATURATED} & set(too_much.reasons), too_much
+    assert Reason.OVERLOADED in too_much.reasons, too_much
+    assert Reason.GENERATOR_SATURATED not in too_much.reasons, "the host was full, so a late generator is no accident"
 
 
 @in_windows

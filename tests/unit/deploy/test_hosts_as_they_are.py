@@ -58,6 +58,30 @@ def test_python_files_of_the_working_directory_are_not_imported(tmp_path: Path) 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def locale_of(kind: str, directory: Path) -> dict[str, str]:
+    """The environment of a real locale: C, or one of Latin-1 that is made for the test where its sources are there."""
+    plain = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    if kind == "ANSI_X3.4-1968":
+        return plain
+    argv = ["localedef", "-i", "en_US", "-f", kind, str(directory / "en_US")]
+    if not Path("/usr/share/i18n/locales/en_US").exists() or subprocess.run(argv, capture_output=True).returncode:
+        pytest.skip("needs the package locales")
+    return plain | {"LC_ALL": "en_US", "LOCPATH": str(directory)}
+
+
+@pytest.mark.parametrize("charset", ["ANSI_X3.4-1968", "ISO-8859-1"])
+def test_commands_work_in_a_locale_that_is_not_utf8(tmp_path: Path, charset: str) -> None:
+    environment = {**os.environ, **locale_of(charset, tmp_path)}
+    asked = "import locale; print(locale.nl_langinfo(locale.CODESET))"
+    argv = [sys.executable, "-c", f"import locale; locale.setlocale(locale.LC_ALL, ''); {asked}"]
+    assert subprocess.run(argv, env=environment, capture_output=True, text=True).stdout.strip() == charset
+    for command in (["workloads"], ["--help"], ["run", str(tmp_path / "größe.toml")]):
+        done = subprocess.run([*SHOWDOWN, *command], env=environment, capture_output=True)
+        assert b"Traceback" not in done.stderr, done.stderr
+        assert b"Encode" not in done.stderr, done.stderr
+        assert done.returncode == (2 if command[0] == "run" else 0), done.stderr
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_no_character_ends_a_command_on_a_terminal_without_it(encoding: str) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}

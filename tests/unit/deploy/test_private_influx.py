@@ -92,3 +92,23 @@ def test_the_index_is_on_disk_unless_a_shard_of_an_earlier_version_has_its_own_i
     (data / "showdown" / "autogen" / "1").mkdir()
     assert index_of(data) == "inmem"
     assert 'index-version = "inmem"' in influxd_config(tmp_path, http_port=1, rpc_port=2)
+
+
+def test_an_administrator_of_another_user_ends_the_start_and_gives_nothing_away(tmp_path: Path) -> None:
+    """Before there is an administrator, every local user may make one: then no database and no user is made there."""
+
+    def answer(request: Request) -> tuple[int, str]:
+        if "Authorization" in request.headers or "CREATE USER" not in parse_qs(request.body)["q"][0]:
+            return 401, '{"error":"authorization failed"}'
+        return 401, '{"error":"unable to parse authentication credentials"}'
+
+    with http_server(answer) as server:
+        influx = PrivateInflux(tmp_path, "showdown", None)
+        influx.url = server.url
+        try:
+            with pytest.raises(StackError, match="influxd"):
+                influx.set_up()
+        finally:
+            influx.close()
+    statements = [parse_qs(request.body)["q"][0] for request in server.requests]
+    assert not [one for one in statements if "GRANT" in one], "no data goes to the database of another user"
