@@ -121,9 +121,8 @@ class CellResult(Frozen):
         default=None, description="Packets that traversed the ballast in valid trials; none without ballast."
     )
     offloads: dict[str, bool] = Field(default={}, description="Offloads of every device in its labs.")
-    in_flight: int | None = Field(
-        default=None, description="The most requests in flight, where others are queued; open loop only."
-    )
+    arrival: str = Field(default="", description="poisson or constant; open loop only.")
+    in_flight: int | None = Field(default=None, description="Requests in flight at most; others are queued. Open loop.")
     queued_share: float | None = Field(
         default=None, description="Share of the due requests that waited for a free connection; open loop only."
     )

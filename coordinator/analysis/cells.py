@@ -77,6 +77,7 @@ def _identity(data: CampaignResults, cell: Cell, trials: Sequence[TrialDigest]) 
         "workload": cell.workload,
         "level": cell.level,
         "load": data.load(cell.workload, cell.level),
+        "arrival": getattr(data.campaign.levels[cell.level], "arrival", ""),
         "in_flight": in_flight(trials),
     }
 

@@ -5,7 +5,10 @@ These are columns and no comment line: every line stays attributed when files ar
 
 from domain.report import CampaignReport
 
-_FACTS = ("kernel", "cpu_model", "cpus", "virtualisation", "mitigations", "commit")
+_FACTS = (
+    *("kernel", "cpu_model", "cpus", "virtualisation", "mitigations", "commit"),
+    *("cpu_placement", "generator_priority"),
+)
 
 
 def provenance(report: CampaignReport) -> dict[str, str]:

@@ -83,7 +83,7 @@ def _print_notes(report: CampaignReport, console: Console) -> None:
     load.print_load_notes(report, console)
     if any(cell.latency_us and cell.latency_us.rests_on_few(99.9) for cell in report.results):
         console.print(
-            f"{FEW} fewer than {MIN_BEYOND} slow episodes (or requests, if episodes are not counted): only a hint\n",
+            f"{FEW} fewer than {MIN_BEYOND} slow episodes (or requests) in all its valid trials: only a hint\n",
             highlight=False,
         )
 

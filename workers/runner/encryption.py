@@ -59,7 +59,7 @@ def tls_figures(
     made = sum(found.handshakes.values()) if found is not None else 0
     if found is None or not made:
         return
-    if requests and made >= requests / 2 and cpu_s:
+    if requests and made >= requests / 2 and cpu_s > 0:
         rate = made * counted / requests / cpu_s
         yield TrialFigure(name="handshakes_per_cpu_s", title="TLS handshakes/s per busy CPU", unit="/s", value=rate)
     resumed = sum(count for kind, count in found.handshakes.items() if kind.endswith(RESUMED))

@@ -51,7 +51,8 @@ def _rates(rates: Sequence[float], asked_mbit: int | None) -> Iterator[TrialFigu
 def _costs(observed: Observed, slices: Sequence[SliceTraffic]) -> Iterator[TrialFigure]:
     gigabits = sum(one.bytes_received for one in slices) * 8 / 1e9
     if gigabits:
-        yield TrialFigure(name="cpu_s_per_gbit", title="CPU per gigabit", unit="s", value=observed.cpu_s / gigabits)
+        cpu_s = observed.cpu_s / gigabits
+        yield TrialFigure(name="cpu_s_per_gbit", title="CPU per gigabit", unit="s", signed=True, value=cpu_s)
     counters = observed.counters
     shares = (("denied_share", "denied packets", counters.denied_packets, 1.0),
               ("delayed_share", "delayed packets", counters.delayed_packets, None))  # fmt: skip

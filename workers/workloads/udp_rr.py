@@ -49,7 +49,14 @@ class UdpRr(OwnWorkload):
         )
         return TrialFigures(
             figures=tuple(
-                TrialFigure(name=name, title=title, unit=unit, most=100.0 if unit == "%" else None, value=value)
+                TrialFigure(
+                    name=name,
+                    title=title,
+                    unit=unit,
+                    signed=name.startswith("cpu"),  # less what an idle host uses, so noise may make it negative
+                    most=100.0 if unit == "%" else None,
+                    value=value,
+                )
                 for name, title, unit, value in figures
             )
         )

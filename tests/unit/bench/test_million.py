@@ -1,11 +1,14 @@
 """The benches of scale: copies that pages show like any campaign, and an oracle that sees what is lost or doubled."""
 
+import time
+
 from sqlalchemy import delete, func, select
 
 from coordinator.store import endings
 from coordinator.store.models import AttemptRow, CampaignRow, TrialRow
 from tests.bench.fleet import judge
 from tests.bench.fleet_hosts import Seen
+from tests.bench.million import ask_when_due
 from tests.bench.million_rows import copy_all
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
@@ -47,3 +50,15 @@ def test_the_judge_sees_what_is_lost_or_doubled(coordinator_app: CoordinatorApp)
         f"attempt {campaign_id}-1-1 has trials and no result",
         f"{campaign_id}-1-1: stored is None, sent was 3",
     ]
+
+
+def test_a_question_that_had_to_wait_took_longer() -> None:
+    class Slow:
+        def ask(self, method: str, path: str) -> None:
+            assert (method, path) == ("GET", "/campaigns")
+            time.sleep(0.02)
+
+    now_s = time.perf_counter()
+    took_ms = [ask_when_due(Slow(), (now_s + after_s, "/campaigns")) for after_s in (-0.5, 0.1)]  # type: ignore[arg-type]
+    assert took_ms[0] >= 520
+    assert 20 <= took_ms[1] < took_ms[0]

@@ -130,9 +130,14 @@ def empty_database() -> bytes:
 
 
 class CoordinatorApp:
-    """The coordinator and its callers."""
+    """The coordinator and its callers.
 
-    def __init__(self, directory: Path, database_url: str = "", **environment: str) -> None:
+    ``beside`` is another coordinator of the same database, whose hosts' tokens it shares.
+    """
+
+    def __init__(
+        self, directory: Path, database_url: str = "", beside: "CoordinatorApp | None" = None, **environment: str
+    ) -> None:
         environ = {"SHOWDOWN_STATE_DIR": str(directory / "state"), **environment}
         if database_url:
             environ["SHOWDOWN_DATABASE_URL"] = database_url
@@ -150,7 +155,7 @@ class CoordinatorApp:
         self.app.test_client_class = CheckedClient
         self.client: FlaskClient = self.app.test_client()
         self.user = {"Authorization": f"Bearer {self.settings.token}"}
-        self._tokens: dict[str, str] = {}
+        self.tokens: dict[str, str] = {} if beside is None else beside.tokens
         self.worker = self.worker_of("h1")
 
     def close(self) -> None:
@@ -158,11 +163,11 @@ class CoordinatorApp:
 
     def token_of(self, host: str) -> str:
         """The token of a host, which is enrolled at the first call."""
-        if host not in self._tokens:
-            self._tokens[host] = token_of(secrets.token_bytes(RANDOM_BYTES))
+        if host not in self.tokens:
+            self.tokens[host] = token_of(secrets.token_bytes(RANDOM_BYTES))
             with self.store.write() as session:
-                enrol(session, host, hash_of(self._tokens[host]), self.now, replace=True)
-        return self._tokens[host]
+                enrol(session, host, hash_of(self.tokens[host]), self.now, replace=True)
+        return self.tokens[host]
 
     def worker_of(self, host: str) -> dict[str, str]:
         """The headers of a host's worker."""

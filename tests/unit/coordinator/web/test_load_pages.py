@@ -87,6 +87,9 @@ def test_rest_and_csv_have_them(measured: str, coordinator_app: CoordinatorApp) 
     rows = {row["datapath"]: row for row in lines}
     assert (rows["tproxy"]["carried_in_blocks"], rows["tproxy"]["carried_in_of"]) == ("0", "6")
     assert rows["tproxy"]["overloaded_delivered_per_s"] == "700.0"
+    assert {row["arrival"] for row in rows.values()} == {"poisson"}
+    assert {row["fingerprint_cpu_placement"] for row in rows.values()} == {PLACEMENT}
+    assert {row["fingerprint_generator_priority"] for row in rows.values()} == {PRIORITY}
     assert {row["in_flight"] for row in rows.values()} == {"512"}
     assert (rows["direct"]["overloaded_trials"], rows["direct"]["queued_share"]) == ("", "0.012")
     (line,) = csv.DictReader(io.StringIO(coordinator_app.get(f"campaigns/{measured}/carrying.csv").text))
