@@ -10,6 +10,7 @@ from coordinator.store.database import Store
 from deploy.cli.client import ENDED
 from domain.telemetry import LossCause, TelemetryAccount
 from tests.audit import unaccounted
+from tests.faults.rows import Rows
 
 _ENDED_ATTEMPTS = {AttemptState.DONE, AttemptState.FAILED, AttemptState.LOST, AttemptState.CANCELLED}
 _BLOCKS = text("SELECT id, state, reason FROM blocks WHERE campaign_id = :id AND NOT calibration")
@@ -43,22 +44,22 @@ def violations(database_url: str, campaign_id: str, account: TelemetryAccount) -
     return found
 
 
-def wrong_rows(database_url: str, campaign_id: str, account: TelemetryAccount, rows: int) -> list[str]:
+def wrong_rows(database_url: str, campaign_id: str, account: TelemetryAccount, rows: Rows) -> list[str]:
     """What is wrong with the ``rows`` that InfluxDB has of a campaign: too few, or more than there can be.
 
     Points on a host's disk arrive after the account was taken, and those of a killed worker may have. An attempt that
     was lost has no account, so its points are in no sum.
     """
     store, found = Store(database_url), []
-    if rows < account.delivered:
-        found.append(f"InfluxDB has {rows} of {account.delivered} delivered points")
+    if rows.all < account.delivered:
+        found.append(f"InfluxDB has {rows.all} of {account.delivered} delivered points")
     killed = account.losses.get(LossCause.KILLED, 0)
     most = account.delivered + account.spooled + account.queued + killed
     with store.read() as session:
         without_account = session.scalar(_WITHOUT_ACCOUNT, {"id": campaign_id})
     store.close()
-    if rows > most and not without_account:
-        found.append(f"InfluxDB has {rows} points, and at most {most} were sent")
+    if rows.of_blocks > most and not without_account:
+        found.append(f"InfluxDB has {rows.of_blocks} points of blocks, and at most {most} were sent")
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from domain.telemetry import TelemetryAccount
 from tests.faults.oracle import violations, wrong_rows
+from tests.faults.rows import Rows
 from tests.faults.traces import Traces
 
 SOUND = TelemetryAccount(produced=5, delivered=5)
@@ -65,15 +66,20 @@ def test_points_in_no_account_are_said(tmp_path: Path) -> None:
     [
         ({"delivered": 5}, 5, "", ""),
         ({"delivered": 5}, 4, "", "InfluxDB has 4 of 5 delivered points"),
-        ({"delivered": 5}, 6, "", "InfluxDB has 6 points, and at most 5 were sent"),
+        ({"delivered": 5}, 6, "", "InfluxDB has 6 points of blocks, and at most 5 were sent"),
         ({"delivered": 5, "spooled": 2, "queued": 1}, 8, "", ""),
-        ({"delivered": 5, "spooled": 2, "queued": 1}, 9, "", "InfluxDB has 9 points, and at most 8 were sent"),
+        (
+            {"delivered": 5, "spooled": 2, "queued": 1},
+            9,
+            "",
+            "InfluxDB has 9 points of blocks, and at most 8 were sent",
+        ),
         ({"delivered": 5, "lost": 3, "losses": {"killed": 3}}, 8, "", ""),
         (
             {"delivered": 5, "lost": 3, "losses": {"rejected": 3}},
             6,
             "",
-            "InfluxDB has 6 points, and at most 5 were sent",
+            "InfluxDB has 6 points of blocks, and at most 5 were sent",
         ),
         ({"delivered": 5}, 9, "UPDATE attempts SET state = 'lost'", ""),
     ],
@@ -86,7 +92,7 @@ def test_rows_that_are_missing_or_too_many_are_said(
         connection.executescript(TABLES + all_done + change)
     produced = sum(value for value in account.values() if isinstance(value, int))
     found = wrong_rows(
-        f"sqlite:///{tmp_path}/showdown.sqlite", "c", TelemetryAccount(produced=produced, **account), rows
+        f"sqlite:///{tmp_path}/showdown.sqlite", "c", TelemetryAccount(produced=produced, **account), Rows(rows)
     )
     assert found == ([said] if said else [])
 
