@@ -54,7 +54,9 @@ class CampaignResults:
     _contrasts: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
     _estimates: dict[tuple[str, ...], Estimate | None] = field(default_factory=dict)
     _noises: dict[tuple[str, str, Metric], Noise | None] = field(default_factory=dict)
+    _loads: dict[tuple[str, str], str] = field(default_factory=dict)
     episodes: dict[tuple[str, str, Metric, str], tuple[int | None, int]] = field(default_factory=dict)  # see slow.py
+    declaring: dict[tuple[str, str], bool] = field(default_factory=dict)  # see declared.py
 
     @cached_property
     def records(self) -> list[AttemptRecord]:
@@ -283,8 +285,10 @@ class CampaignResults:
 
     def load(self, workload: str, level: str) -> str:
         """A level as shown to users: a share of capacity has its rate."""
-        found = self.calibration.get(workload)
-        return load_text(self.campaign.levels[level], found.rates_per_s.get(level) if found else None)
+        if (key := (workload, level)) not in self._loads:
+            found = self.calibration.get(workload)
+            self._loads[key] = load_text(self.campaign.levels[level], found.rates_per_s.get(level) if found else None)
+        return self._loads[key]
 
     def asked_per_s(self, workload: str, level: str) -> int | None:
         """The scheduled rate of an open level or a share, its mean if it changes; ``None`` for other levels."""

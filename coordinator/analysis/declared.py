@@ -22,8 +22,7 @@ _CAUTIOUS_FROM = 1.0
 
 def declared_figures(data: CampaignResults) -> tuple[CellFigure, ...]:
     """By cell, in the order in which the trials declare them. Most campaigns have none, and cost nothing here."""
-    with_figures = {key for key, blocks in data.blocks.items() if any(map(_declares, blocks))}
-    cells = (cell for cell in data.campaign.cells if (cell.workload, cell.level) in with_figures)
+    cells = (cell for cell in data.campaign.cells if _has_declared(data, cell))
     return tuple(figure for cell in cells for figure in _of_cell(data, cell))
 
 
@@ -53,15 +52,23 @@ def values_of(data: CampaignResults, cell: Cell, name: str) -> list[float]:
 
 def declared_cautions(data: CampaignResults, cell: Cell) -> tuple[str, ...]:
     """Why the figures of all requests mislead in a cell, in sentences: ``17 % of its requests were …``."""
-    blocks = data.blocks.get((cell.workload, cell.level), [])
-    if not any(map(_declares, blocks)):
+    if not _has_declared(data, cell):
         return ()
+    blocks = data.blocks.get((cell.workload, cell.level), [])
     means = {key: math.fsum(values.values()) / len(values) for key, values in _by_key(blocks, cell.datapath).items()}
     return tuple(
         f"{significant_text(mean, 2)} {key.unit} {key.caution}"
         for key, mean in means.items()
         if key.caution and mean >= _CAUTIOUS_FROM
     )
+
+
+def _has_declared(data: CampaignResults, cell: Cell) -> bool:
+    """Whether any trial of the cell's level declares figures."""
+    key = cell.workload, cell.level
+    if key not in data.declaring:
+        data.declaring[key] = any(map(_declares, data.blocks.get(key, [])))
+    return data.declaring[key]
 
 
 def _declares(block: Mapping[str, TrialDigest]) -> bool:

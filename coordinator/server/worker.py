@@ -6,6 +6,7 @@ have reserved lanes, so users' long requests do not delay a heartbeat.
 """
 
 import errno
+import gc
 import resource
 import socket
 import time
@@ -49,6 +50,10 @@ class DeadlineWorker(ThreadWorker):  # type: ignore[misc]
 
     def run(self) -> None:
         """The event loop, until the worker is to stop."""
+        # The application lives as long as the process, so the collector need not look at its objects again. A report of
+        # the largest campaign takes a seventh less CPU time.
+        gc.collect()
+        gc.freeze()
         super().run()
         for conn in [*self._collecting, *self._lingering]:
             conn.close()
