@@ -33,7 +33,8 @@ MEANINGS = {
     ExitCode.EXPECTATION_FAILED: "an expectation of the campaign failed; of 'doctor': no datapath can run here; "
     "of 'matrix': a test broke",
     ExitCode.USAGE: "wrong usage, or the campaign does not exist",
-    ExitCode.INVALID: "the campaign is invalid; each problem is printed with its field",
+    ExitCode.INVALID: "a campaign is invalid: what was submitted, or a file of 'validate'; each problem is printed "
+    "with its field",
     ExitCode.FAILED: "the campaign failed or was cancelled",
     ExitCode.INCOMPLETE: "a campaign without expectations is complete, but host noise or failures left cells without a "
     "valid trial. Or it is paused, because its first blocks gave none ('submit --wait', 'report')",

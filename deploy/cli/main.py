@@ -23,6 +23,7 @@ _SHORT_HELP = 160  # characters; the formatter wraps them
 SECTIONS = {
     "Measure": (
         "run",
+        "validate",
         "submit",
         "status",
         "report",
@@ -47,6 +48,7 @@ _OTHERS = "Others"
 _EXAMPLES = """\b
 Examples:
   sudo showdown run deploy/campaigns/quick.toml --out result
+  showdown validate my.toml            check a file; needs no root
   sudo showdown run my.toml --dry-run
   showdown up                          keep a service running, with its web pages
   showdown submit my.toml --wait       run a campaign there
