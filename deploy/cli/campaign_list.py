@@ -1,12 +1,13 @@
 """Campaigns as ``showdown status`` lists them: since when, how long, where, and what failed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from domain.bounds import printable
 from domain.duration import duration_text
 from domain.outcome import state_text
 
@@ -61,6 +62,16 @@ def when_and_where(campaign: Mapping[str, Any]) -> str:
     took = took_text(campaign)
     parts = [f"{', '.join(times)} UTC", f"took {took}" if took else "", f"on {', '.join(campaign['hosts'])}"]
     return "; ".join(part for part in parts if part)
+
+
+def kept_lines(campaign: Mapping[str, Any]) -> Iterator[str]:
+    """What users wrote on a campaign: its labels, its note, and since when it is archived."""
+    if labels := campaign.get("labels"):
+        yield f"labels: {', '.join(f'{key}={value}' if value else key for key, value in labels.items())}"
+    if text := campaign.get("note"):
+        yield f"note: {printable(text)}"
+    if at := campaign.get("archived_at"):
+        yield f"archived {_moment(at)} UTC"
 
 
 def _moment(at: str | None) -> str:

@@ -21,24 +21,9 @@ from domain.hints import did_you_mean
 GROUP = "showdown.commands"
 _SHORT_HELP = 160  # characters; the formatter wraps them
 SECTIONS = {
-    "Measure": (
-        "run",
-        "validate",
-        "submit",
-        "status",
-        "report",
-        "compare",
-        "replicate",
-        "combine",
-        "trend",
-        "trust",
-        "share",
-        "verify",
-        "explain",
-        "cancel",
-        "resume",
-        "workloads",
-    ),
+    "Measure": ("run", "validate", "submit", "status", "watch", "cancel", "resume", "replicate", "workloads"),
+    "Read": ("report", "explain", "compare", "combine", "trend", "trust", "verify"),
+    "Keep": ("label", "note", "archive", "delete", "share"),
     "Host": ("doctor", "matrix", "sweep"),
     "Service": ("up", "schedule", "rule", "hosts", "token", "key", "quarantine", "coordinator", "worker"),
     "Shell": ("completion",),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -142,3 +143,17 @@ def follow(
             if campaign.get("paused"):
                 raise CampaignPaused(campaign_id, str(campaign["paused"]))
         sleep(POLL_S)
+
+
+def await_end(coordinator: Coordinator, campaign_id: str) -> str:
+    """Follow a campaign on standard error to its end; returns its state. After an interrupt, it says what goes on."""
+    try:
+        with Display(Console(stderr=True)) as display:
+            return follow(coordinator, campaign_id, display)
+    except KeyboardInterrupt:
+        click.echo(
+            f"campaign {campaign_id} goes on: 'showdown watch {campaign_id}' shows its progress, "
+            f"'showdown cancel {campaign_id}' ends it",
+            err=True,
+        )
+        raise
