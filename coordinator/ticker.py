@@ -78,7 +78,7 @@ def tick(store: Store, dispatcher: Dispatcher, now: float, *, steady_s: float = 
     dispatch_waiting(store, dispatcher, now)
     resend_unclaimed(store, dispatcher, now)
     finish_campaigns(store, now)
-    endings.fill(store)
+    endings.fill(store, now)
     series_points.fill(store, now)
     self_comparisons.fill(store)
 

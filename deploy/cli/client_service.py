@@ -6,6 +6,7 @@ from deploy.cli.answers import read_answer
 from deploy.cli.connection import Connection, host_of, segment_of
 from deploy.cli.errors import UsageProblem
 from domain.names import is_token_name
+from domain.notice import NewNotice, Notice
 from domain.rule import NewRule, Rule
 from domain.schedule import NewSchedule
 from domain.trend import TrendReport
@@ -102,3 +103,20 @@ class ServiceMethods(Connection):
     def remove_rule(self, rule_id: str) -> Rule:
         """Forget a rule; returns what it was."""
         return read_answer(Rule, self._ask("DELETE", f"rules/{segment_of(rule_id)}"), "the rule")
+
+    def notices(self) -> list[Notice]:
+        """Every notice, the oldest first."""
+        return [read_answer(Notice, one, "a notice") for one in self._ask("GET", "notices")["notices"]]
+
+    def notice(self, notice_id: str) -> Notice:
+        """A notice with its newest events."""
+        return read_answer(Notice, self._ask("GET", f"notices/{segment_of(notice_id)}"), "the notice")
+
+    def add_notice(self, wanted: NewNotice) -> Notice:
+        """Report the ends of campaigns."""
+        data = self._ask("POST", "notices", json=wanted.model_dump(mode="json", exclude_none=True))
+        return read_answer(Notice, data, "the notice")
+
+    def remove_notice(self, notice_id: str) -> Notice:
+        """Forget a notice; returns what it was."""
+        return read_answer(Notice, self._ask("DELETE", f"notices/{segment_of(notice_id)}"), "the notice")

@@ -25,7 +25,7 @@ SECTIONS = {
     "Read": ("report", "explain", "compare", "combine", "trend", "trust", "verify"),
     "Keep": ("label", "note", "archive", "delete", "share"),
     "Host": ("doctor", "matrix", "sweep"),
-    "Service": ("up", "schedule", "rule", "hosts", "token", "key", "quarantine", "coordinator", "worker"),
+    "Service": ("up", "schedule", "rule", "notice", "hosts", "token", "key", "quarantine", "coordinator", "worker"),
     "Shell": ("completion",),
 }
 """Commands in the order of the help; those of no section come last."""
