@@ -54,10 +54,11 @@ def preview(session: Session, campaign: Campaign, now: float) -> Plan:
     return plan_of(session, *admitted(session, campaign, now))
 
 
-def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
+def submit(session: Session, campaign: Campaign, now: float, who: str = "") -> CampaignRow:
     """Check the campaign against the registered hosts, plan it and store it with its default parameters.
 
-    Raises :class:`domain.problems.InvalidInput`; then nothing is created.
+    ``who`` submits it; empty: the coordinator itself. Raises :class:`domain.problems.InvalidInput`; then nothing is
+    created.
     """
     check_room(session)
     campaign, capabilities = admitted(session, campaign, now)
@@ -72,6 +73,7 @@ def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
         hosts=hosts,
         created_at=now,
         error="",
+        submitted_by=who,
         plan=plan_of(session, campaign, capabilities),
     )
     session.add(row)
@@ -80,7 +82,7 @@ def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
     if is_adaptive(campaign):
         row.looks = first_looks(campaign, len(blocks))
     session.execute(insert(BlockRow), [values_of(row.id, block, held=waits_for_a_rate(block)) for block in blocks])
-    note(session, row.id, now, "submitted")
+    note(session, row.id, now, "submitted", who)
     return row
 
 

@@ -84,11 +84,13 @@ class HistoryEntry(BaseModel):
 
     at: str
     message: str
+    who: str = Field(default="", description="The token or person that did it; empty: the coordinator, or unknown.")
 
 
 class CampaignView(CampaignSummary, Keeping):
     """A campaign with its progress and history."""
 
+    submitted_by: str = Field(default="", description="The token or person; empty: a schedule, or unknown.")
     campaign: Campaign
     calibration: dict[str, Calibration] = Field(
         description="By workload, after its calibration; empty if no level depends on the capacity."
@@ -144,11 +146,12 @@ def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, A
     view = CampaignView(
         **summary_of(row, counts, row.hosts),
         **keeping_of(session, [row])[row.id].model_dump(),
+        submitted_by=row.submitted_by,
         campaign=row.campaign,
         calibration=row.calibration,
         plan=row.plan,
         progress=_progress(session, row, counts, now),
-        history=[HistoryEntry(at=iso(e.at) or "", message=e.message) for e in reversed(events.all())],
+        history=[HistoryEntry(at=iso(e.at) or "", message=e.message, who=e.who) for e in reversed(events.all())],
     )
     return view.model_dump(mode="json")
 

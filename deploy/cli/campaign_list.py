@@ -11,6 +11,7 @@ from domain.bounds import printable
 from domain.duration import duration_text
 from domain.outcome import state_text
 
+_MOST_ACTIONS = 5  # of users
 _WIDE = 160  # characters of a line that no terminal limits
 
 
@@ -60,8 +61,16 @@ def when_and_where(campaign: Mapping[str, Any]) -> str:
     if not times:
         return ""
     took = took_text(campaign)
-    parts = [f"{', '.join(times)} UTC", f"took {took}" if took else "", f"on {', '.join(campaign['hosts'])}"]
+    by = f"submitted by {campaign['submitted_by']}" if campaign.get("submitted_by") else ""
+    parts = [f"{', '.join(times)} UTC", by, f"took {took}" if took else "", f"on {', '.join(campaign['hosts'])}"]
     return "; ".join(part for part in parts if part)
+
+
+def author_lines(campaign: Mapping[str, Any]) -> Iterator[str]:
+    """What users did with a campaign after its submission: the newest entries of its history that have a name."""
+    found = [one for one in campaign.get("history") or () if one.get("who") and one["message"] != "submitted"]
+    for one in found[-_MOST_ACTIONS:]:
+        yield f"{one['message']} {_moment(one['at'])} UTC by {one['who']}"
 
 
 def kept_lines(campaign: Mapping[str, Any]) -> Iterator[str]:

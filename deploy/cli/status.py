@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import click
 
-from deploy.cli.campaign_list import kept_lines, print_campaigns, when_and_where
+from deploy.cli.campaign_list import author_lines, kept_lines, print_campaigns, when_and_where
 from deploy.cli.client import ENDED, STATES, Coordinator
 from deploy.cli.errors import ExitCode, Unreachable, UsageProblem
 from deploy.cli.hosts import brief, deaf, print_hosts
@@ -88,7 +88,7 @@ def _show_status(
     )
     if line := when_and_where(campaign):
         click.echo(line)
-    for line in (*kept_lines(campaign), *trial_lines(campaign)):
+    for line in (*author_lines(campaign), *kept_lines(campaign), *trial_lines(campaign)):
         click.echo(line)
     if campaign["state"] not in ENDED:
         for sentence in deaf(coordinator.hosts(), campaign["hosts"]):

@@ -102,3 +102,12 @@ def test_a_campaign_that_cannot_be_deleted_keeps_the_others(served, ended):
         assert result.exit_code == ExitCode.USAGE
         assert message in result.stderr
         assert served.view(ended)["state"] == "cancelled"
+
+
+def test_status_says_who_did_what(served, campaign):
+    invoke("label", campaign, "team=edge")
+    invoke("cancel", campaign)
+    shown = invoke("status", campaign).stdout
+    assert "; submitted by owner; " in shown
+    assert "label team=edge set 1970-01-12 13:46 UTC by owner" in shown
+    assert "cancelled 1970-01-12 13:46 UTC by owner" in shown
