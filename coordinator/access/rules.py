@@ -38,6 +38,8 @@ _CHANGE, _DELETE = _of_campaign(Scope.SUBMIT, "change"), _of_campaign(Scope.ADMI
 _ENROL = Rule(Scope.ADMIN, "host.enrol", "host", "host")
 _REVOKE_HOST = Rule(Scope.ADMIN, "host.revoke", "host", "host")
 _REMOVE_HOST = Rule(Scope.ADMIN, "host.remove", "host", "host")
+_DRAIN = Rule(Scope.ADMIN, "host.drain", "host", "host")
+_UNDRAIN = Rule(Scope.ADMIN, "host.undrain", "host", "host")
 _MATRIX = Rule(Scope.SUBMIT, "host.test", "host", "host")
 _SHARE = Rule(Scope.SUBMIT, "share.create")
 _REVOKE_SHARE = Rule(Scope.SUBMIT, "share.revoke")
@@ -102,6 +104,10 @@ RULES: Mapping[str, Rule] = {
     "web.revoke_host": _REVOKE_HOST,
     "hosts.remove_host": _REMOVE_HOST,
     "web.remove_host": _REMOVE_HOST,
+    "hosts.drain_host": _DRAIN,
+    "web.drain_host": _DRAIN,
+    "hosts.undrain_host": _UNDRAIN,
+    "web.undrain_host": _UNDRAIN,
     "matrices.ask_for_matrix": _MATRIX,
     "web.ask_for_matrix": _MATRIX,
     "quarantine.release": _RELEASE,

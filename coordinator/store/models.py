@@ -216,6 +216,7 @@ class HostRow(Base):
     unheard_since: Mapped[float | None] = mapped_column(Float(53))
     clock_skew_s: Mapped[float | None] = mapped_column(Float(53))
     vitals: Mapped[HostVitals | None] = mapped_column(JsonText(HostVitals), deferred=True)
+    drained_at: Mapped[float | None] = mapped_column(Float(53))  # since when it takes no new blocks; NULL: it does
     # Of its last registration; NULL if unknown.
     machine: Mapped[str | None] = mapped_column(String(64))
     boot: Mapped[str | None] = mapped_column(String(64))

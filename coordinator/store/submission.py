@@ -35,9 +35,12 @@ def is_online(host: HostRow, now: float) -> bool:
 
 def known_hosts(session: Session, now: float) -> Sequence[KnownHost]:
     """Every registered host, by name."""
-    seen = select(HostRow.name).where(HostRow.seen_at >= now - ONLINE_S)
-    online = frozenset(session.scalars(seen))
-    return [KnownHost(found, name in online) for name, found in all_capabilities(session).items()]
+    seen = select(HostRow.name, HostRow.drained_at).where(HostRow.seen_at >= now - ONLINE_S)
+    online = {name: at is not None for name, at in session.execute(seen)}
+    return [
+        KnownHost(found, name in online, drained=online.get(name, False))
+        for name, found in all_capabilities(session).items()
+    ]
 
 
 def admitted(session: Session, campaign: Campaign, now: float) -> tuple[Campaign, Sequence[HostCapabilities]]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, selectinload, undefer
 
 from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState, attempts_allowed
 from coordinator.scheduling.next_look import campaign_left_s
+from coordinator.store.draining import drained_hosts
 from coordinator.store.keeping import Keeping, keeping_of
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
 from coordinator.store.planning import set_up_s
@@ -72,6 +73,7 @@ class Progress(BaseModel):
     slices_total: int = 0
     running: list[RunningBlock] = []
     waiting_for: list[str] = Field(default=[], description="Hosts that have not claimed a block yet.")
+    drained: list[str] = Field(default=[], description="Hosts that blocks wait for, and that take no new ones.")
     elapsed_s: float = 0.0
     left_s: float | None = Field(
         default=None, description="Estimate, or what is left of the budget; null when the campaign has ended."
@@ -201,6 +203,7 @@ def _progress(session: Session, row: CampaignRow, counts: dict[str, int], now: f
         phase="waiting",
         running=running,
         waiting_for=sorted(set(session.scalars(waiting))),
+        drained=drained_hosts(session, row.id),
         elapsed_s=elapsed_s,
         left_s=_left_s(session, row, counts, running, elapsed_s),
     )

@@ -32,6 +32,14 @@ class ServiceMethods(Connection):
         """Make a host's token void."""
         self._ask("DELETE", f"hosts/{host_of(host)}/enrolment")
 
+    def drain(self, host: str) -> None:
+        """Give a host no new blocks."""
+        self._ask("POST", f"hosts/{host_of(host)}/drain")
+
+    def undrain(self, host: str) -> None:
+        """Give a drained host blocks again."""
+        self._ask("POST", f"hosts/{host_of(host)}/undrain")
+
     def remove(self, host: str) -> None:
         """Forget a host."""
         self._ask("DELETE", f"hosts/{host_of(host)}")

@@ -12,7 +12,7 @@ from deploy.cli.output import json_option, print_json
 from deploy.cli.planning import precision_reached
 from deploy.cli.progress import await_end, current_cell, time_left
 from deploy.cli.remote import coordinator_command
-from deploy.cli.state import trial_lines
+from deploy.cli.state import drained_lines, trial_lines
 from domain.outcome import state_text
 
 
@@ -89,6 +89,8 @@ def _show_status(
     if line := when_and_where(campaign):
         click.echo(line)
     for line in (*author_lines(campaign), *kept_lines(campaign), *trial_lines(campaign)):
+        click.echo(line)
+    for line in drained_lines(campaign):
         click.echo(line)
     if campaign["state"] not in ENDED:
         for sentence in deaf(coordinator.hosts(), campaign["hosts"]):
