@@ -78,7 +78,7 @@ def tick(store: Store, dispatcher: Dispatcher, now: float, *, steady_s: float = 
     dispatch_waiting(store, dispatcher, now)
     resend_unclaimed(store, dispatcher, now)
     finish_campaigns(store, now)
-    endings.fill(store)
+    endings.fill(store, now)
     series_points.fill(store, now)
     self_comparisons.fill(store)
 
@@ -164,12 +164,12 @@ def expire_leases(store: Store, now: float) -> None:
 
 
 def reassign_blocks(store: Store, now: float) -> None:
-    """Move blocks that wait for a silent or deaf host to another host of their campaign."""
-    for campaign_id, host in _blocks_of_silent_hosts(store, now):
+    """Move blocks that wait for a silent, deaf or drained host to another host of their campaign."""
+    for campaign_id, host in _blocks_that_wait_in_vain(store, now):
         with _contained(store, campaign_id, "moving its blocks to another host", now), store.write() as session:
             campaign = transitions.lock_campaign(session, campaign_id)
             online = [h for h in session.scalars(select(HostRow)) if campaign and h.name in campaign.hosts]
-            silent = not any(h.name == host and is_online(h, now) for h in online)
+            row = next((h for h in online if h.name == host), None)
             online = sorted((h for h in online if takes_blocks(h, now)), key=lambda h: h.name)
             if not online or any(h.name == host for h in online):
                 continue
@@ -183,11 +183,12 @@ def reassign_blocks(store: Store, now: float) -> None:
                 transitions.withdraw(session, block)
                 block.host = online[i % len(online)].name
             names = ", ".join(h.name for h in online)
-            why = "is silent" if silent else "takes no messages"
+            silent = row is None or not is_online(row, now)
+            why = "is silent" if silent else "is drained" if row and row.drained_at else "takes no messages"
             transitions.note(session, campaign_id, now, f"{host} {why}: {len(blocks)} blocks moved to {names}")
 
 
-def _blocks_of_silent_hosts(store: Store, now: float) -> list[tuple[str, str]]:
+def _blocks_that_wait_in_vain(store: Store, now: float) -> list[tuple[str, str]]:
     with store.read() as session:
         query = (
             select(BlockRow.campaign_id, BlockRow.host)
@@ -200,6 +201,7 @@ def _blocks_of_silent_hosts(store: Store, now: float) -> list[tuple[str, str]]:
                 or_(
                     func.coalesce(HostRow.seen_at, 0.0) < now - ONLINE_S,
                     func.coalesce(HostRow.unheard_since, now) < now - DEAF_S,
+                    HostRow.drained_at.is_not(None),
                 )
             )
         )
@@ -229,7 +231,9 @@ def _begin_next(store: Store, host: str, now: float) -> _Sent | None:
         if first is None:
             return None
     with _contained(store, first.campaign_id, "its next block", now), store.write() as session:
-        session.scalar(select(HostRow).where(HostRow.name == host).with_for_update())
+        row = session.scalar(select(HostRow).where(HostRow.name == host).with_for_update())
+        if row is None or row.drained_at is not None:
+            return None
         chosen = session.execute(NEXT_BLOCK, {"host": host}).first()
         if chosen is None or session.scalar(OUTSTANDING_BLOCK, {"host": host}) is not None:
             return None

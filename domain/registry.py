@@ -14,6 +14,13 @@ def variant_names(package: ModuleType) -> tuple[str, ...]:
     return tuple(sorted(one.name for one in found if one.name != "base" and one.name[0] != "_" and not one.ispkg))
 
 
+def variant_class(package: ModuleType, name: str) -> type | None:
+    """The class of one variant, by its name; no other variant is imported. ``None`` if its module has none."""
+    module = importlib.import_module(f"{package.__name__}.{name}")
+    own = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
+    return next((value for value in own if vars(value).get("name") == name), None)
+
+
 def discover(package: ModuleType, contract: type[T]) -> dict[str, T]:
     """Instantiate every variant of ``contract`` in ``package``, by name, sorted.
 

@@ -43,6 +43,12 @@ def present() -> Principal | None:
     return found
 
 
+def author() -> str:
+    """Who sends this request, for people; empty if that is unknown."""
+    found = present()
+    return found.text if found is not None else ""
+
+
 def required() -> Principal:
     """Who sends this request, in a route that is not open to everyone."""
     found: Principal = g.principal

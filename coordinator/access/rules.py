@@ -38,12 +38,16 @@ _CHANGE, _DELETE = _of_campaign(Scope.SUBMIT, "change"), _of_campaign(Scope.ADMI
 _ENROL = Rule(Scope.ADMIN, "host.enrol", "host", "host")
 _REVOKE_HOST = Rule(Scope.ADMIN, "host.revoke", "host", "host")
 _REMOVE_HOST = Rule(Scope.ADMIN, "host.remove", "host", "host")
+_DRAIN = Rule(Scope.ADMIN, "host.drain", "host", "host")
+_UNDRAIN = Rule(Scope.ADMIN, "host.undrain", "host", "host")
 _MATRIX = Rule(Scope.SUBMIT, "host.test", "host", "host")
 _SHARE = Rule(Scope.SUBMIT, "share.create")
 _REVOKE_SHARE = Rule(Scope.SUBMIT, "share.revoke")
 _ADD_SCHEDULE, _ADD_RULE = Rule(Scope.SUBMIT, "schedule.add"), Rule(Scope.SUBMIT, "rule.add")
 _CHANGE_SCHEDULE = Rule(Scope.SUBMIT, "schedule.change", "schedule", "schedule_id")
 _REMOVE_RULE = Rule(Scope.SUBMIT, "rule.remove", "rule", "rule_id")
+_ADD_NOTICE = Rule(Scope.SUBMIT, "notice.add")
+_REMOVE_NOTICE = Rule(Scope.SUBMIT, "notice.remove", "notice", "notice_id")
 _RELEASE = Rule(Scope.ADMIN, "quarantine.release", "", "name")
 _CREATE_TOKEN = Rule(Scope.ADMIN, "token.create")
 _REVOKE_TOKEN = Rule(Scope.ADMIN, "token.revoke", "token", "name")
@@ -87,12 +91,23 @@ RULES: Mapping[str, Rule] = {
     "web.add_rule": _ADD_RULE,
     "rules.remove_rule": _REMOVE_RULE,
     "web.remove_rule": _REMOVE_RULE,
+    "notices.list_notices": Rule(Scope.SUBMIT),  # as with rules
+    "notices.get_notice": Rule(Scope.SUBMIT),
+    "notices.add_notice": _ADD_NOTICE,
+    "notices.remove_notice": _REMOVE_NOTICE,
+    "web.notices": Rule(Scope.SUBMIT),
+    "web.add_notice": _ADD_NOTICE,
+    "web.remove_notice": _REMOVE_NOTICE,
     "hosts.enrol_host": _ENROL,
     "web.enrol_host": Rule(Scope.ADMIN, "host.enrol"),
     "hosts.revoke_host": _REVOKE_HOST,
     "web.revoke_host": _REVOKE_HOST,
     "hosts.remove_host": _REMOVE_HOST,
     "web.remove_host": _REMOVE_HOST,
+    "hosts.drain_host": _DRAIN,
+    "web.drain_host": _DRAIN,
+    "hosts.undrain_host": _UNDRAIN,
+    "web.undrain_host": _UNDRAIN,
     "matrices.ask_for_matrix": _MATRIX,
     "web.ask_for_matrix": _MATRIX,
     "quarantine.release": _RELEASE,

@@ -19,6 +19,7 @@ from coordinator.api import (
     index,
     matrices,
     metrics,
+    notices,
     pausing,
     quarantine,
     rules,
@@ -42,8 +43,8 @@ def register(app: APIFlask) -> None:
     app.register_blueprint(metrics.blueprint)
     for module in (
         campaign_list, submit, campaigns, comparisons, exports, histograms, bundles, pausing, charts, trials, stacks,
-        catalogue, conditions, hosts, matrices, quarantine, schedules, series, combinations, trust, rules, shares,
-        tokens, audit_log,
+        catalogue, conditions, hosts, matrices, quarantine, schedules, series, combinations, trust, rules, notices,
+        shares, tokens, audit_log,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(worker.blueprint, url_prefix=f"{PREFIX}/worker")

@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 from flask import request
 from pydantic import BaseModel, Field
 
+from coordinator.access.principal import author
 from coordinator.api.campaigns import get_view
 from coordinator.api.refusals import Code, CodedConflict, no_campaign
 from coordinator.scheduling.lifecycle import CampaignState
@@ -127,7 +128,7 @@ def change_by_id(campaign_id: str, changes: KeepingChanges) -> None:
     known = services()
     with known.store.write() as session:
         row = transitions.lock_campaign(session, campaign_id) or no_campaign(campaign_id)
-        keeping.change(session, row, changes, known.clock())
+        keeping.change(session, row, changes, known.clock(), author())
 
 
 @blueprint.delete("/campaigns/<campaign_id>")

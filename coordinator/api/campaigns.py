@@ -1,6 +1,7 @@
 """Campaigns: submit, list, view and cancel; results, verdicts and the whole report."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from apiflask import APIBlueprint
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from coordinator import ticker
 from coordinator.access import audit
+from coordinator.access.principal import author
 from coordinator.api.csv_file import csv_lines
 from coordinator.api.media import CSV
 from coordinator.api.refusals import no_campaign
@@ -63,7 +65,7 @@ def submit_and_read(campaign: Campaign, read: Callable[[Session, str], T]) -> T:
     """The same; returns what ``read`` finds before the commit, when nothing must be read again."""
     known = services()
     with known.store.write() as session:
-        row = submission.submit(session, campaign, known.clock())
+        row = submission.submit(session, campaign, known.clock(), author())
         session.flush()
         campaign_id, hosts, found = row.id, row.hosts, read(session, row.id)
     audit.about("campaign", campaign_id)
@@ -114,7 +116,7 @@ def cancel(campaign_id: str) -> Mapping[str, Any]:
 
 def cancel_by_id(campaign_id: str) -> None:
     """Cancel a campaign. Aborts with 404 if it is unknown."""
-    move_campaign(campaign_id, transitions.cancel_campaign)
+    move_campaign(campaign_id, partial(transitions.cancel_campaign, who=author()))
 
 
 def move_campaign(campaign_id: str, move: Callable[[Session, CampaignRow, float], object]) -> None:

@@ -64,12 +64,15 @@ class HostView(BaseModel):
     )
     registered_at: str
     seen_at: str
+    drained_at: str | None = Field(default=None, description="Since when it takes no new blocks; null: it takes them.")
     capabilities: HostCapabilities
 
     @property
     def state(self) -> str:
-        """Online, offline or deaf."""
-        return "deaf" if self.deaf_since else "online" if self.online else "offline"
+        """Online, offline, deaf or drained."""
+        if self.deaf_since or not self.online:
+            return "deaf" if self.deaf_since else "offline"
+        return "drained" if self.drained_at else "online"
 
     @property
     def clock(self) -> str:
@@ -152,6 +155,7 @@ def host_list(session: Session, now: float) -> list[HostView]:
             stolen=vitals.stolen if vitals is not None else None,
             registered_at=iso(row.registered_at) or "",
             seen_at=iso(row.seen_at) or "",
+            drained_at=iso(row.drained_at),
             capabilities=capabilities,
         )
         for row, capabilities in readable(session.scalars(select(HostRow).order_by(HostRow.name)), "capabilities")

@@ -1,4 +1,4 @@
-"""Enrol hosts, revoke their tokens, and remove hosts."""
+"""Enrol hosts, revoke their tokens, drain and remove hosts."""
 
 import secrets
 
@@ -12,7 +12,7 @@ from coordinator.access import audit
 from coordinator.api.codec import error_response
 from coordinator.api.refusals import Code
 from coordinator.services import services
-from coordinator.store import enrolments, removal
+from coordinator.store import draining, enrolments, removal
 from domain.frozen import Frozen
 from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
 
@@ -54,6 +54,25 @@ def revoke_host(host: str) -> tuple[str, int]:
     return "", 204
 
 
+@blueprint.post("/hosts/<host>/drain")
+@blueprint.doc(responses={204: "Drained, now or earlier", 404: "There is no such host"})
+def drain_host(host: str) -> tuple[str, int]:
+    """Give a host no new blocks. It ends what it runs; blocks that wait for it move to other hosts of their campaign.
+
+    A campaign without another host waits. A campaign that names no hosts does not take a drained one.
+    """
+    drain(host)
+    return "", 204
+
+
+@blueprint.post("/hosts/<host>/undrain")
+@blueprint.doc(responses={204: "It takes blocks again", 404: "There is no such host"})
+def undrain_host(host: str) -> tuple[str, int]:
+    """Give a drained host blocks again."""
+    undrain(host)
+    return "", 204
+
+
 @blueprint.delete("/hosts/<host>")
 @blueprint.doc(responses={204: "Removed", 404: "There is no such host"})
 def remove_host(host: str) -> tuple[str, int]:
@@ -76,6 +95,22 @@ def revoke(host: str) -> None:
     known = services()
     with known.store.write() as session:
         found = enrolments.revoke(session, host, known.clock())
+    _moved(host, found=found)
+
+
+def drain(host: str) -> None:
+    """Give a host no new blocks. Raises ``NotFound``."""
+    known = services()
+    with known.store.write() as session:
+        found = draining.drain(session, host, known.clock())
+    _moved(host, found=found)
+
+
+def undrain(host: str) -> None:
+    """Give a host blocks again. Raises ``NotFound``."""
+    known = services()
+    with known.store.write() as session:
+        found = draining.undrain(session, host)
     _moved(host, found=found)
 
 

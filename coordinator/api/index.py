@@ -25,6 +25,7 @@ _LINKS = {
     "schedules": "schedules.list_schedules",
     "series": "series.list_series",
     "rules": "rules.list_rules",
+    "notices": "notices.list_notices",
     "openapi": "openapi.spec",
     "documentation": "web.api_document",
     "metrics": "metrics.get_metrics",

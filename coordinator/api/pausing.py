@@ -1,10 +1,12 @@
 """Resume: a campaign that paused, because its first blocks gave no valid trial, goes on at its user's word."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from apiflask import APIBlueprint
 
+from coordinator.access.principal import author
 from coordinator.api.campaigns import get_view, move_campaign
 from coordinator.store import transitions, views
 
@@ -22,4 +24,4 @@ def resume(campaign_id: str) -> Mapping[str, Any]:
 
 def resume_by_id(campaign_id: str) -> None:
     """Go on with a paused campaign; it has no effect on others. Aborts with 404 if it is unknown."""
-    move_campaign(campaign_id, transitions.resume_campaign)
+    move_campaign(campaign_id, partial(transitions.resume_campaign, who=author()))

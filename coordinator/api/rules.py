@@ -1,5 +1,6 @@
 """Regression rules: which change of a trend is reported, and its receivers."""
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 from apiflask import APIBlueprint
@@ -50,7 +51,7 @@ def add_rule(wanted: NewRule) -> Rule:
 def get_rule(rule_id: str) -> Rule:
     """A rule with its newest events, their messages, and each attempt to deliver them."""
     with services().store.read() as session:
-        return store.rule_view(session, session.get(RuleRow, rule_id) or _no_rule(rule_id))
+        return store.rule_view(session, store.rule_row(session, rule_id) or _no_rule(rule_id))
 
 
 @blueprint.delete("/rules/<rule_id>")
@@ -78,7 +79,7 @@ def _readable(session: Session, row: RuleRow) -> Rule | None:
 def add(wanted: NewRule) -> Rule:
     """Store a rule. Raises :class:`InvalidInput`."""
     known = services()
-    if problems := _problems(wanted, known.settings.notices):
+    if problems := receiver_problems(wanted.webhook, wanted.email, known.settings.notices):
         raise InvalidInput(problems)
     with known.store.write() as session:
         found = store.rule_view(session, store.add(session, wanted, known.clock()))
@@ -89,17 +90,18 @@ def add(wanted: NewRule) -> Rule:
 def remove(rule_id: str) -> Rule:
     """Forget a rule; returns what it was. Aborts with 404."""
     with services().store.write() as session:
-        row = session.get(RuleRow, rule_id, with_for_update=True) or _no_rule(rule_id)
+        row = store.rule_row(session, rule_id, lock=True) or _no_rule(rule_id)
         found = store.rule_view(session, row)
         store.remove(session, row)
         return found
 
 
-def _problems(wanted: NewRule, allowed: NoticeSettings) -> list[Problem]:
+def receiver_problems(webhook: str | None, email: Sequence[str], allowed: NoticeSettings) -> list[Problem]:
+    """The receivers that the settings do not allow."""
     found = []
-    if wanted.webhook and (message := allowed.webhook_problem(wanted.webhook)):
+    if webhook and (message := allowed.webhook_problem(webhook)):
         found.append(Problem(field="webhook", message=message))
-    for index, address in enumerate(wanted.email):
+    for index, address in enumerate(email):
         if message := allowed.mail_problem(address):
             found.append(Problem(field=f"email.{index}", message=message))
     return found

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from coordinator import ticker
 from coordinator.access import audit
+from coordinator.access.principal import author
 from coordinator.api.refusals import Code, CodedConflict
 from coordinator.services import services
 from coordinator.store import schedules as store
@@ -107,7 +108,7 @@ def run_now(schedule_id: str) -> Schedule:
     """Submit a schedule's campaign. Raises :class:`InvalidInput` and ``Conflict``; aborts with 404."""
     known = services()
     try:
-        found = _changed(schedule_id, lambda session, row: store.run_now(session, row, known.clock()))
+        found = _changed(schedule_id, lambda session, row: store.run_now(session, row, known.clock(), author()))
     except store.StillRuns as error:
         raise CodedConflict(str(error), Code.CAMPAIGN_NOT_ENDED) from error
     ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())

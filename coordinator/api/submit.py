@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from coordinator import ticker
 from coordinator.access import audit
+from coordinator.access.principal import author
 from coordinator.api.campaigns import campaign_of_request, submit_and_read
 from coordinator.api.codec import error_response
 from coordinator.api.refusals import Code
@@ -50,7 +51,7 @@ def _submit_once(campaign: Campaign, key: str) -> Response:
     with known.store.write() as session:
         now = known.clock()
         if (kept := idempotency.kept_answer(session, key, body, now)) is None:
-            row = submission.submit(session, campaign, now)
+            row = submission.submit(session, campaign, now, author())
             campaign_id, hosts = row.id, row.hosts
             session.flush()
             answer = _answer(session, campaign_id)

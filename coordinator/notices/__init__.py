@@ -1,1 +1,1 @@
-"""What leaves the coordinator when a rule finds a regression: webhooks and mail, from the outbox of the database."""
+"""What leaves the coordinator after a regression, or at a campaign's end: webhooks and mail, from the outbox."""

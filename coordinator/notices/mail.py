@@ -5,6 +5,7 @@ import smtplib
 import socket
 import ssl
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -12,7 +13,8 @@ from typing import Any
 
 from coordinator.notice_settings import MailSettings, NoticeSettings
 from domain.comparison import COLUMNS
-from domain.texts import error_text
+from domain.outcome import state_text
+from domain.texts import counted, error_text
 
 TIMEOUT_S = 10.0  # of each read and write
 TOTAL_S = 30.0  # of one mail: a server that sends a byte now and then must not hold up all other messages
@@ -26,21 +28,30 @@ def message_of(body: str, *, sender: str, receiver: str, delivery: str, now: flo
     mail["Date"] = formatdate(now)
     mail["Message-ID"] = f"<{delivery}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
-    rule, campaign = event["rule"], event["campaign"]
-    mail["Subject"] = (
-        f"Regression: {COLUMNS.get(rule['metric'], rule['metric'])} of {rule['datapath']} in {campaign['name']}"
-    )
-    lines = [
-        event["sentence"],
-        "",
-        f"Campaign {campaign['id']} ({campaign['name']}), started {campaign['started_at']}.",
-    ]
-    lines += [
-        f"New since the campaign before: {one['name']} {one['before']} -> {one['after']}" for one in event["changed"]
-    ]
+    campaign = event["campaign"]
+    subject, details = _of_end(event) if event.get("type") == "campaign_ended" else _of_regression(event)
+    mail["Subject"] = subject
+    started = f", started {campaign['started_at']}" if campaign["started_at"] else ""
+    lines = [event["sentence"], "", f"Campaign {campaign['id']} ({campaign['name']}){started}.", *details]
     lines += ["", page] if page else []
     mail.set_content("\n".join(lines) + "\n", cte="quoted-printable")
     return mail
+
+
+def _of_regression(event: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """The subject, and what was new about the hosts."""
+    rule = event["rule"]
+    metric = COLUMNS.get(rule["metric"], rule["metric"])
+    changed = [f"{one['name']} {one['before']} -> {one['after']}" for one in event["changed"]]
+    subject = f"Regression: {metric} of {rule['datapath']} in {event['campaign']['name']}"
+    return subject, [f"New since the campaign before: {one}" for one in changed]
+
+
+def _of_end(event: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """The subject, and the expectations that the campaign did not meet."""
+    campaign, failed = event["campaign"], event["expectations"]["fail"]
+    gate = f", {counted(failed, 'expectation')} failed" if failed else ""
+    return f"Campaign {campaign['name']}: {state_text(campaign)}{gate}", list(event["missed"])
 
 
 def send(settings: NoticeSettings, mail: EmailMessage, total_s: float = TOTAL_S) -> str:

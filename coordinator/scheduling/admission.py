@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from coordinator.scheduling.block_size import too_large
 from coordinator.scheduling.datagram_levels import without_datagrams
+from coordinator.scheduling.open_rates import unsupported_rates
 from domain.campaign import Campaign
 from domain.hints import did_you_mean
 from domain.jobs import HostCapabilities, Variant
-from domain.load import AnyLoad, CapacityLoad, ClosedLoad, OpenLoad, ShareLoad
+from domain.load import CapacityLoad, ShareLoad
 from domain.names import datapath_of
 from domain.problems import InvalidInput, Problem
 from domain.variant_names import FAMILIES, known_names, unknown_name
@@ -22,10 +23,16 @@ ASSUMED_IP_VERSIONS = (4,)
 
 @dataclass(frozen=True)
 class KnownHost:
-    """A registered host; ``online`` when it was heard of lately."""
+    """A registered host; ``online`` when it was heard of lately, ``drained`` when it takes no new blocks."""
 
     capabilities: HostCapabilities
     online: bool
+    drained: bool = False
+
+    @property
+    def takes_blocks(self) -> bool:
+        """Whether a campaign that names no hosts may take it."""
+        return self.online and not self.drained
 
     @property
     def name(self) -> str:
@@ -48,7 +55,7 @@ def admit(campaign: Campaign, hosts: Sequence[KnownHost]) -> tuple[str, ...]:
     problems += _other_ip_version(campaign, chosen)
     problems += [*_not_imposed(campaign, chosen), *without_datagrams(campaign, [one.capabilities for one in chosen])]
     problems += _one_client_only(campaign, chosen)
-    problems += [p for p in _unsupported_rates(campaign, chosen) if p.field not in unknown]
+    problems += [p for p in unsupported_rates(campaign, [one.capabilities for one in chosen]) if p.field not in unknown]
     if campaign.hosts:
         problems += [p for p in _missing_anywhere(campaign, chosen) if p.field not in unknown]
         able = chosen
@@ -87,7 +94,10 @@ def _chosen(campaign: Campaign, hosts: Sequence[KnownHost]) -> list[KnownHost]:
     online = [host for host in hosts if host.online]
     if not online:
         raise _refusal("hosts", "no worker host is online; start one with `showdown worker`")
-    return online
+    if not (taking := [host for host in online if host.takes_blocks]):
+        drained = ", ".join(host.name for host in online)
+        raise _refusal("hosts", f"every online host is drained ({drained}); `showdown hosts undrain NAME` ends that")
+    return taking
 
 
 def _named(campaign: Campaign) -> Iterator[tuple[str, str, str]]:
@@ -265,34 +275,3 @@ def _where(problem: Problem, names: Sequence[str], hosts: int) -> Problem:
     if len(names) == hosts:
         return problem
     return Problem(field=problem.field, message=f"{problem.message} (on {', '.join(names)})")
-
-
-def _unsupported_rates(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
-    """Open levels of workloads whose generator has an honest schedule for some rates only; shares come to any rate."""
-    for workload in campaign.workloads:
-        found = (host.capabilities.variant("workloads", workload) for host in hosts)
-        variants = [variant for variant in found if variant]
-        rates = sorted({rate for variant in variants for rate in variant.open_rates_per_s})
-        arrivals = sorted({arrival for variant in variants for arrival in variant.open_arrivals})
-        for level, load in campaign.levels.items():
-            if rates and load.kind != "closed" and not (isinstance(load, OpenLoad) and load.rate_per_s in rates):
-                honest = ", ".join(map(str, rates))
-                yield Problem(
-                    field=f"levels.{level}",
-                    message=f"{workload} carries open loads at rates of {honest}/s only, not {load}",
-                )
-            yield from _unsupported_arrivals(workload, level, load, arrivals)
-
-
-def _unsupported_arrivals(workload: str, level: str, load: AnyLoad, arrivals: Sequence[str]) -> Iterator[Problem]:
-    """A generator that offers some arrivals only has no limit of requests in flight either, and one rate."""
-    changes = isinstance(load, OpenLoad) and load.profile is not None
-    if isinstance(load, ClosedLoad) or not arrivals:
-        return
-    if load.arrival in arrivals and load.in_flight is None and not changes:
-        return
-    allowed = " or ".join(arrivals)
-    what = "at a rate that does not change" if changes else "without a limit of requests in flight"
-    message = f"{workload} offers {allowed} arrivals {what} only; write "
-    plain = {"arrival": arrivals[0], "in_flight": None} | ({"profile": None} if changes else {})
-    yield Problem(field=f"levels.{level}", message=f"{message}{load.model_copy(update=plain)}")

@@ -13,7 +13,7 @@ def without_missing(campaign: Campaign, hosts: Sequence[KnownHost]) -> Campaign:
 
     A name that no host knows is not left out: it is a mistake. Admission refuses what remains.
     """
-    able = [host for host in hosts if (host.name in campaign.hosts if campaign.hosts else host.online)]
+    able = [host for host in hosts if (host.name in campaign.hosts if campaign.hosts else host.takes_blocks)]
     if not campaign.leave_out_missing or not able:
         return campaign
     missing = {name: why for name in dict.fromkeys(campaign.datapaths) if (why := _missing(name, able))}

@@ -1,14 +1,19 @@
-"""What came of campaigns that have ended: the ticker stores outcome, report and tally of each once."""
+"""What came of campaigns that have ended: the ticker stores outcome, report and tally of each once.
+
+The ticker that stores the outcome reports the end to all notices (coordinator/store/notices.py).
+"""
 
 import logging
+from collections.abc import Sequence
 
 from sqlalchemy import select, update
 
 from coordinator.scheduling.lifecycle import CampaignState
-from coordinator.store import reports
+from coordinator.store import notices, reports
 from coordinator.store.database import Store
 from coordinator.store.models import CampaignRow
 from coordinator.store.quarantine import is_outage
+from domain.gate import Check
 
 _AT_ONCE = 4  # campaigns of one round
 _ENDED = tuple(state for state in CampaignState if state.ended)
@@ -17,20 +22,22 @@ _UNKNOWN = ""  # the outcome of a campaign that cannot be read
 log = logging.getLogger(__name__)
 
 
-def fill(store: Store) -> None:
+def fill(store: Store, now: float) -> None:
     """Store the outcomes of campaigns that have ended, the newest first; also of those from before there were any."""
     missing = CampaignRow.outcome.is_(None), CampaignRow.state.in_(_ENDED)
     with store.read() as session:
         query = select(CampaignRow.id).where(*missing).order_by(CampaignRow.created_at.desc())
         ids = session.scalars(query.limit(_AT_ONCE)).all()
     for campaign_id in ids:
-        word, sentence = _outcome(store, campaign_id)
+        word, sentence, checks = _outcome(store, campaign_id)
+        unknown = CampaignRow.id == campaign_id, *missing  # another ticker may have been faster
         with store.write() as session:
-            found = update(CampaignRow).where(CampaignRow.id == campaign_id, *missing)
-            session.execute(found.values(outcome=word, outcome_sentence=sentence))
+            if session.scalar(select(CampaignRow.id).where(*unknown).with_for_update()) is not None:
+                session.execute(update(CampaignRow).where(*unknown).values(outcome=word, outcome_sentence=sentence))
+                notices.report_end(session, campaign_id, checks, now)
 
 
-def _outcome(store: Store, campaign_id: str) -> tuple[str, str]:
+def _outcome(store: Store, campaign_id: str) -> tuple[str, str, Sequence[Check]]:
     try:
         with store.read() as session:
             version = reports.version_of(session, campaign_id)
@@ -41,5 +48,5 @@ def _outcome(store: Store, campaign_id: str) -> tuple[str, str]:
         if is_outage(error):
             raise
         log.exception("the outcome of %s is unknown", campaign_id)
-        return _UNKNOWN, ""
-    return reports.outcome_of(found) if found is not None else (_UNKNOWN, "")
+        return _UNKNOWN, "", ()
+    return (*reports.outcome_of(found), found.expectations) if found is not None else (_UNKNOWN, "", ())

@@ -55,10 +55,10 @@ def keeping_of(session: Session, rows: Iterable[CampaignRow]) -> dict[str, Keepi
     return {one: kept.model_copy(update={"labels": by_campaign.get(one, {})}) for one, kept in found.items()}
 
 
-def change(session: Session, row: CampaignRow, changes: KeepingChanges, now: float) -> None:
-    """Apply changes to a locked campaign, and note each in its history. Raises :class:`InvalidInput`."""
+def change(session: Session, row: CampaignRow, changes: KeepingChanges, now: float, who: str = "") -> None:
+    """Apply changes to a locked campaign, and note each with its author. Raises :class:`InvalidInput`."""
     for text in [*_change_labels(session, row, changes), *_change_note(row, changes), *_archive(row, changes, now)]:
-        transitions.note(session, row.id, now, text)
+        transitions.note(session, row.id, now, text, who)
 
 
 def forget_labels(session: Session, campaign_id: str) -> None:

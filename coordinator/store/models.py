@@ -44,6 +44,7 @@ _NAMES = {
 
 # SQLite ignores the length, and to change it there means to rebuild tables that others refer to (revision 0008).
 _HOST = String(MAX_HOST_NAME).with_variant(String(63), "sqlite")
+_WHO = String(254)  # an e-mail address is the longest
 
 
 class Base(DeclarativeBase):
@@ -69,6 +70,7 @@ class CampaignRow(Base):
     ended_at: Mapped[float | None] = mapped_column(Float(53))
     cancelled_at: Mapped[float | None] = mapped_column(Float(53))
     error: Mapped[str] = mapped_column(Text, default="")
+    submitted_by: Mapped[str] = mapped_column(_WHO, default="", server_default=text("''"))
     # By workload; always replace the whole value, because SQLAlchemy does not see a change inside it.
     calibration: Mapped[dict[str, Calibration]] = mapped_column(
         JsonText(dict[str, Calibration]), default=dict, server_default="{}", deferred=True
@@ -214,6 +216,7 @@ class HostRow(Base):
     unheard_since: Mapped[float | None] = mapped_column(Float(53))
     clock_skew_s: Mapped[float | None] = mapped_column(Float(53))
     vitals: Mapped[HostVitals | None] = mapped_column(JsonText(HostVitals), deferred=True)
+    drained_at: Mapped[float | None] = mapped_column(Float(53))  # since when it takes no new blocks; NULL: it does
     # Of its last registration; NULL if unknown.
     machine: Mapped[str | None] = mapped_column(String(64))
     boot: Mapped[str | None] = mapped_column(String(64))
@@ -244,7 +247,7 @@ class MatrixRow(Base):
 
 
 class EventRow(Base):
-    """One event in a campaign's history, for its page."""
+    """One event in a campaign's history, for its page. ``who`` is empty if it was the coordinator itself."""
 
     __tablename__ = "events"
 
@@ -252,6 +255,7 @@ class EventRow(Base):
     campaign_id: Mapped[str] = mapped_column(ForeignKey("campaigns.id"), index=True)
     at: Mapped[float] = mapped_column(Float(53))
     message: Mapped[str] = mapped_column(Text)
+    who: Mapped[str] = mapped_column(_WHO, default="", server_default=text("''"))
 
 
 class MarkRow(Base):

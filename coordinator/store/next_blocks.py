@@ -25,7 +25,7 @@ def idle_hosts(now: float) -> Select[str]:
     waiting = block.join(CampaignRow).where(BlockRow.state == BlockState.WAITING, *_GIVES_BLOCKS)
     outstanding = block.where(BlockRow.state.in_(OUTSTANDING), not_held(BlockRow.campaign_id))
     is_deaf = func.coalesce(HostRow.unheard_since, now) < now - DEAF_S
-    takes = HostRow.seen_at >= now - ONLINE_S, ~is_deaf
+    takes = HostRow.seen_at >= now - ONLINE_S, ~is_deaf, HostRow.drained_at.is_(None)
     return select(HostRow.name).where(*takes, waiting.exists(), ~outstanding.exists()).order_by(HostRow.name)
 
 

@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 from sqlalchemy import Float, ForeignKey, String, Text, UniqueConstraint, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -23,24 +24,28 @@ from coordinator.store.quarantine import is_outage
 from coordinator.store.series import SeriesPointRow
 from coordinator.store.times import iso
 from domain.bounds import printable
+from domain.notice import NewNotice
 from domain.problems import InvalidInput, Problem
-from domain.rule import BASELINE, MAX_RULES, NewRule, RegressionEvent, Rule
+from domain.rule import BASELINE, MAX_RULES, Delivery, NewRule, RegressionEvent, Rule
 
 PAYLOAD_VERSION = 1
 SHOWN_EVENTS = 20
+NO_SERIES = ""
+"""In the place of a series: the row is a notice, which concerns no trend (coordinator/store/notices.py)."""
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_ID_LENGTH = 8
 
 log = logging.getLogger(__name__)
 
 
 class RuleRow(Base):
-    """A rule. ``regressed_at`` is when the first regressed campaign was started; NULL while there is none."""
+    """A rule or a notice. ``regressed_at``: when the first regressed campaign was started; NULL while there is none."""
 
     __tablename__ = "rules"
 
     id: Mapped[str] = mapped_column(String(8), primary_key=True)
     series: Mapped[str] = mapped_column(String(16), index=True)
-    wanted: Mapped[NewRule] = mapped_column(JsonText(NewRule), deferred=True)
+    wanted: Mapped[NewRule | NewNotice] = mapped_column(JsonText(NewRule | NewNotice), deferred=True)
     created_at: Mapped[float] = mapped_column(Float(53))
     regressed_since: Mapped[str | None] = mapped_column(String(8))
     regressed_at: Mapped[float | None] = mapped_column(Float(53))
@@ -48,7 +53,7 @@ class RuleRow(Base):
 
 
 class RuleEventRow(Base):
-    """A regression that a rule found. Its campaign may have been deleted since."""
+    """A regression that a rule found, or an end that a notice reported. Its campaign may have been deleted since."""
 
     __tablename__ = "rule_events"
     __table_args__ = (UniqueConstraint("rule_id", "campaign_id"),)
@@ -71,47 +76,57 @@ def add(session: Session, wanted: NewRule, now: float) -> RuleRow:
         raise InvalidInput([Problem(field="datapath", message=message)])
     if (session.scalar(select(func.count()).select_from(RuleRow)) or 0) >= MAX_RULES:
         raise InvalidInput([Problem(field="series", message=f"there are {MAX_RULES} rules, which is the limit")])
-    row = RuleRow(id=_new_id(8), series=wanted.series, wanted=wanted, created_at=now, error="")
+    row = RuleRow(id=new_rule_id(), series=wanted.series, wanted=wanted, created_at=now, error="")
     session.add(row)
     session.flush()
     return row
 
 
 def remove(session: Session, row: RuleRow) -> None:
-    """Forget a rule with its events and messages, sent or not."""
+    """Forget a rule or a notice with its events and messages, sent or not."""
     events = session.scalars(select(RuleEventRow.id).where(RuleEventRow.rule_id == row.id)).all()
     outbox.forget(session, events)
     session.execute(delete(RuleEventRow).where(RuleEventRow.rule_id == row.id))
     session.delete(row)
 
 
+def rule_row(session: Session, rule_id: str, *, lock: bool = False) -> RuleRow | None:
+    """The row of a rule; ``None`` if there is none."""
+    row = session.get(RuleRow, rule_id, with_for_update=lock or None)
+    return row if row is not None and row.series != NO_SERIES else None
+
+
 def rules_of(session: Session, series_id: str | None = None) -> Sequence[RuleRow]:
     """All rules, or those of one series, the oldest first."""
     query = select(RuleRow).order_by(RuleRow.created_at, RuleRow.id)
-    return session.scalars(query if series_id is None else query.where(RuleRow.series == series_id)).all()
+    wanted = RuleRow.series != NO_SERIES if series_id is None else RuleRow.series == series_id
+    return session.scalars(query.where(wanted)).all()
+
+
+def newest_events(session: Session, rule_id: str) -> list[tuple[dict[str, Any], tuple[Delivery, ...]]]:
+    """The newest events of a rule or a notice, each with its messages."""
+    query = select(RuleEventRow).where(RuleEventRow.rule_id == rule_id).order_by(RuleEventRow.at.desc())
+    rows = session.scalars(query.limit(SHOWN_EVENTS)).all()
+    deliveries = outbox.deliveries_of(session, [row.id for row in rows])
+    return [
+        (
+            {"id": row.id, "campaign": row.campaign_id, "at": iso(row.at) or "", "sentence": row.sentence},
+            tuple(deliveries.get(row.id, ())),
+        )
+        for row in rows
+    ]
 
 
 def rule_view(session: Session, row: RuleRow) -> Rule:
     """A rule as users see it."""
-    query = select(RuleEventRow).where(RuleEventRow.rule_id == row.id).order_by(RuleEventRow.at.desc())
-    events = session.scalars(query.limit(SHOWN_EVENTS)).all()
-    deliveries = outbox.deliveries_of(session, [event.id for event in events])
+    found = newest_events(session, row.id)
     return Rule(
-        **row.wanted.model_dump(),
+        **_watched(row).model_dump(),
         id=row.id,
         created_at=iso(row.created_at) or "",
         regressed_since=row.regressed_since,
         error=row.error,
-        events=tuple(
-            RegressionEvent(
-                id=event.id,
-                campaign=event.campaign_id,
-                at=iso(event.at) or "",
-                sentence=event.sentence,
-                deliveries=tuple(deliveries.get(event.id, ())),
-            )
-            for event in events
-        ),
+        events=tuple(RegressionEvent(**event, deliveries=deliveries) for event, deliveries in found),
     )
 
 
@@ -134,7 +149,8 @@ def judge_campaign(session: Session, point: SeriesPointRow, now: float) -> None:
 def _judge(
     session: Session, row: RuleRow, point: SeriesPointRow, recorded: Callable[[], Sequence[Recorded]], now: float
 ) -> None:
-    wanted, key = row.wanted, _key(row.wanted)
+    wanted = _watched(row)
+    key = _key(wanted)
     found = [
         (one, figure)
         for one in recorded()
@@ -172,8 +188,9 @@ def _report(
     found: Sequence[tuple[Recorded, Figure]],
     now: float,
 ) -> None:
+    wanted = _watched(row)
     event = RuleEventRow(
-        id=secrets.token_hex(8), rule_id=row.id, campaign_id=newest.id, at=now, sentence=_sentence(row.wanted, verdict)
+        id=secrets.token_hex(8), rule_id=row.id, campaign_id=newest.id, at=now, sentence=_sentence(wanted, verdict)
     )
     session.add(event)
     session.flush()
@@ -183,7 +200,7 @@ def _report(
         "type": "regression",
         "event": event.id,
         "at": iso(now),
-        "rule": {"id": row.id, **row.wanted.model_dump(mode="json", exclude={"webhook", "email"})},
+        "rule": {"id": row.id, **wanted.model_dump(mode="json", exclude={"webhook", "email"})},
         "campaign": {"id": newest.id, "name": newest.name, "started_at": newest.at},
         "value": verdict.value,
         "baseline": verdict.baseline,
@@ -193,8 +210,8 @@ def _report(
         "sentence": event.sentence,
     }
     text = json.dumps(body, allow_nan=False)
-    targets = [("webhook", row.wanted.webhook)] if row.wanted.webhook else []
-    for channel, target in [*targets, *(("email", address) for address in row.wanted.email)]:
+    targets = [("webhook", wanted.webhook)] if wanted.webhook else []
+    for channel, target in [*targets, *(("email", address) for address in wanted.email)]:
         outbox.put(session, event.id, channel, target, text, now)
 
 
@@ -210,5 +227,12 @@ def _key(wanted: NewRule) -> tuple[str, str, str, str, str]:
     return wanted.workload, wanted.level, wanted.datapath, wanted.reference or "", wanted.metric.value
 
 
-def _new_id(length: int) -> str:
-    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(length))
+def _watched(row: RuleRow) -> NewRule:
+    if not isinstance(row.wanted, NewRule):
+        raise TypeError(f"{row.id} is no rule")
+    return row.wanted
+
+
+def new_rule_id() -> str:
+    """An id for a rule or a notice."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))

@@ -127,12 +127,12 @@ def remove(session: Session, row: ScheduleRow) -> None:
     session.delete(row)
 
 
-def run_now(session: Session, row: ScheduleRow, now: float) -> str:
+def run_now(session: Session, row: ScheduleRow, now: float, who: str = "") -> str:
     """Submit the campaign of a locked schedule at once; returns its id. Raises StillRuns and InvalidInput."""
     if before := _open_campaign(session, row.id):
         raise StillRuns(f"campaign {before} of this schedule has not ended")
-    campaign = submission.submit(session, row.campaign, now)
-    note(session, campaign.id, now, f"started by hand for schedule {row.name}")
+    campaign = submission.submit(session, row.campaign, now, who)
+    note(session, campaign.id, now, f"started by hand for schedule {row.name}", who)
     due_at = now
     while session.get(ScheduleRunRow, (row.id, due_at)) is not None:
         due_at += 0.001

@@ -35,9 +35,12 @@ def is_online(host: HostRow, now: float) -> bool:
 
 def known_hosts(session: Session, now: float) -> Sequence[KnownHost]:
     """Every registered host, by name."""
-    seen = select(HostRow.name).where(HostRow.seen_at >= now - ONLINE_S)
-    online = frozenset(session.scalars(seen))
-    return [KnownHost(found, name in online) for name, found in all_capabilities(session).items()]
+    seen = select(HostRow.name, HostRow.drained_at).where(HostRow.seen_at >= now - ONLINE_S)
+    online = {name: at is not None for name, at in session.execute(seen)}
+    return [
+        KnownHost(found, name in online, drained=online.get(name, False))
+        for name, found in all_capabilities(session).items()
+    ]
 
 
 def admitted(session: Session, campaign: Campaign, now: float) -> tuple[Campaign, Sequence[HostCapabilities]]:
@@ -54,10 +57,11 @@ def preview(session: Session, campaign: Campaign, now: float) -> Plan:
     return plan_of(session, *admitted(session, campaign, now))
 
 
-def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
+def submit(session: Session, campaign: Campaign, now: float, who: str = "") -> CampaignRow:
     """Check the campaign against the registered hosts, plan it and store it with its default parameters.
 
-    Raises :class:`domain.problems.InvalidInput`; then nothing is created.
+    ``who`` submits it; empty: the coordinator itself. Raises :class:`domain.problems.InvalidInput`; then nothing is
+    created.
     """
     check_room(session)
     campaign, capabilities = admitted(session, campaign, now)
@@ -72,6 +76,7 @@ def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
         hosts=hosts,
         created_at=now,
         error="",
+        submitted_by=who,
         plan=plan_of(session, campaign, capabilities),
     )
     session.add(row)
@@ -80,7 +85,7 @@ def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
     if is_adaptive(campaign):
         row.looks = first_looks(campaign, len(blocks))
     session.execute(insert(BlockRow), [values_of(row.id, block, held=waits_for_a_rate(block)) for block in blocks])
-    note(session, row.id, now, "submitted")
+    note(session, row.id, now, "submitted", who)
     return row
 
 

@@ -31,9 +31,9 @@ def lock_campaign(session: Session, campaign_id: str) -> CampaignRow | None:
     return session.scalar(query.execution_options(populate_existing=True))
 
 
-def note(session: Session, campaign_id: str, now: float, message: str) -> None:
-    """Add an entry to the campaign's history."""
-    session.add(EventRow(campaign_id=campaign_id, at=now, message=message))
+def note(session: Session, campaign_id: str, now: float, message: str, who: str = "") -> None:
+    """Add an entry to the campaign's history. ``who`` did it; empty: the coordinator itself."""
+    session.add(EventRow(campaign_id=campaign_id, at=now, message=message, who=who))
 
 
 def begin_attempt(session: Session, block: BlockRow) -> AttemptRow:
@@ -136,11 +136,11 @@ def _close(session: Session, block: BlockRow, now: float) -> None:
         note(session, block.campaign_id, now, f"paused: {why}")
 
 
-def resume_campaign(session: Session, campaign: CampaignRow, now: float) -> None:
+def resume_campaign(session: Session, campaign: CampaignRow, now: float, who: str = "") -> None:
     """Go on with a campaign that waits for its user. It has no effect on others."""
     if campaign.paused:
         campaign.paused = ""
-        note(session, campaign.id, now, "resumed")
+        note(session, campaign.id, now, "resumed", who)
 
 
 def _disturbance(result: BlockResult | None) -> str:
@@ -148,7 +148,7 @@ def _disturbance(result: BlockResult | None) -> str:
     return "" if result is None else next(iter(result.environment), "")
 
 
-def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None:
+def cancel_campaign(session: Session, campaign: CampaignRow, now: float, who: str = "") -> None:
     """Cancel waiting blocks at once; running ones stop at their next heartbeat. A repeated cancel has no effect."""
     state = CampaignState(campaign.state)
     if state.ended or state is CampaignState.CANCELLING:
@@ -156,7 +156,7 @@ def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None
     campaign.state = lifecycle.campaign_after(state, CampaignEvent.CANCEL)
     campaign.cancelled_at = now
     campaign.paused = "" if campaign.paused else campaign.paused
-    note(session, campaign.id, now, "cancelled")
+    note(session, campaign.id, now, "cancelled", who)
     release_campaign(session, campaign.id)
     session.flush()
     # By two statements: a campaign may have thousands of blocks, and what they hold is not needed here.

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, selectinload, undefer
 
 from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState, attempts_allowed
 from coordinator.scheduling.next_look import campaign_left_s
+from coordinator.store.draining import drained_hosts
 from coordinator.store.keeping import Keeping, keeping_of
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
 from coordinator.store.planning import set_up_s
@@ -72,6 +73,7 @@ class Progress(BaseModel):
     slices_total: int = 0
     running: list[RunningBlock] = []
     waiting_for: list[str] = Field(default=[], description="Hosts that have not claimed a block yet.")
+    drained: list[str] = Field(default=[], description="Hosts that blocks wait for, and that take no new ones.")
     elapsed_s: float = 0.0
     left_s: float | None = Field(
         default=None, description="Estimate, or what is left of the budget; null when the campaign has ended."
@@ -84,11 +86,13 @@ class HistoryEntry(BaseModel):
 
     at: str
     message: str
+    who: str = Field(default="", description="The token or person that did it; empty: the coordinator, or unknown.")
 
 
 class CampaignView(CampaignSummary, Keeping):
     """A campaign with its progress and history."""
 
+    submitted_by: str = Field(default="", description="The token or person; empty: a schedule, or unknown.")
     campaign: Campaign
     calibration: dict[str, Calibration] = Field(
         description="By workload, after its calibration; empty if no level depends on the capacity."
@@ -144,11 +148,12 @@ def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, A
     view = CampaignView(
         **summary_of(row, counts, row.hosts),
         **keeping_of(session, [row])[row.id].model_dump(),
+        submitted_by=row.submitted_by,
         campaign=row.campaign,
         calibration=row.calibration,
         plan=row.plan,
         progress=_progress(session, row, counts, now),
-        history=[HistoryEntry(at=iso(e.at) or "", message=e.message) for e in reversed(events.all())],
+        history=[HistoryEntry(at=iso(e.at) or "", message=e.message, who=e.who) for e in reversed(events.all())],
     )
     return view.model_dump(mode="json")
 
@@ -198,6 +203,7 @@ def _progress(session: Session, row: CampaignRow, counts: dict[str, int], now: f
         phase="waiting",
         running=running,
         waiting_for=sorted(set(session.scalars(waiting))),
+        drained=drained_hosts(session, row.id),
         elapsed_s=elapsed_s,
         left_s=_left_s(session, row, counts, running, elapsed_s),
     )

@@ -30,8 +30,8 @@ def deaf_since(row: HostRow, now: float) -> float | None:
 
 
 def takes_blocks(row: HostRow, now: float) -> bool:
-    """True if the host is online and not deaf."""
-    return is_online(row, now) and deaf_since(row, now) is None
+    """True if the host is online, not deaf and not drained."""
+    return is_online(row, now) and deaf_since(row, now) is None and row.drained_at is None
 
 
 def hosts_to_ping(session: Session, now: float) -> list[str]:

@@ -1,4 +1,4 @@
-"""The page of hosts: what they can run; enrol them, revoke their tokens, remove them."""
+"""The page of hosts: what they can run; enrol them, revoke their tokens, drain and remove them."""
 
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -36,6 +36,20 @@ def enrol_host() -> tuple[str, int]:
 def revoke_host(host: str) -> Response:
     """Make a host's token void."""
     api.revoke(host)
+    return redirect(url_for("web.hosts"), code=303)
+
+
+@blueprint.post("/hosts/<host>/drain")
+def drain_host(host: str) -> Response:
+    """Give a host no new blocks."""
+    api.drain(host)
+    return redirect(url_for("web.hosts"), code=303)
+
+
+@blueprint.post("/hosts/<host>/undrain")
+def undrain_host(host: str) -> Response:
+    """Give a drained host blocks again."""
+    api.undrain(host)
     return redirect(url_for("web.hosts"), code=303)
 
 

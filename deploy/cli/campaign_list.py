@@ -1,15 +1,17 @@
 """Campaigns as ``showdown status`` lists them: since when, how long, where, and what failed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from domain.bounds import printable
 from domain.duration import duration_text
 from domain.outcome import state_text
 
+_MOST_ACTIONS = 5  # of users
 _WIDE = 160  # characters of a line that no terminal limits
 
 
@@ -59,8 +61,26 @@ def when_and_where(campaign: Mapping[str, Any]) -> str:
     if not times:
         return ""
     took = took_text(campaign)
-    parts = [f"{', '.join(times)} UTC", f"took {took}" if took else "", f"on {', '.join(campaign['hosts'])}"]
+    by = f"submitted by {campaign['submitted_by']}" if campaign.get("submitted_by") else ""
+    parts = [f"{', '.join(times)} UTC", by, f"took {took}" if took else "", f"on {', '.join(campaign['hosts'])}"]
     return "; ".join(part for part in parts if part)
+
+
+def author_lines(campaign: Mapping[str, Any]) -> Iterator[str]:
+    """What users did with a campaign after its submission: the newest entries of its history that have a name."""
+    found = [one for one in campaign.get("history") or () if one.get("who") and one["message"] != "submitted"]
+    for one in found[-_MOST_ACTIONS:]:
+        yield f"{one['message']} {_moment(one['at'])} UTC by {one['who']}"
+
+
+def kept_lines(campaign: Mapping[str, Any]) -> Iterator[str]:
+    """What users wrote on a campaign: its labels, its note, and since when it is archived."""
+    if labels := campaign.get("labels"):
+        yield f"labels: {', '.join(f'{key}={value}' if value else key for key, value in labels.items())}"
+    if text := campaign.get("note"):
+        yield f"note: {printable(text)}"
+    if at := campaign.get("archived_at"):
+        yield f"archived {_moment(at)} UTC"
 
 
 def _moment(at: str | None) -> str:

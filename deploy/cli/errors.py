@@ -33,10 +33,11 @@ MEANINGS = {
     ExitCode.EXPECTATION_FAILED: "an expectation of the campaign failed; of 'doctor': no datapath can run here; "
     "of 'matrix': a test broke",
     ExitCode.USAGE: "wrong usage, or the campaign does not exist",
-    ExitCode.INVALID: "the campaign is invalid; each problem is printed with its field",
+    ExitCode.INVALID: "a campaign is invalid: what was submitted, or a file of 'validate'; each problem is printed "
+    "with its field",
     ExitCode.FAILED: "the campaign failed or was cancelled",
     ExitCode.INCOMPLETE: "a campaign without expectations is complete, but host noise or failures left cells without a "
-    "valid trial. Or it is paused, because its first blocks gave none ('submit --wait', 'report')",
+    "valid trial. Or it is paused, because its first blocks gave none ('submit --wait', 'watch', 'report')",
     ExitCode.UNDECIDED: "no expectation of the campaign failed, but the data do not decide all of them",
     ExitCode.NOT_READY: "of 'status': the coordinator answers, but database, disk, broker or ticker keep campaigns "
     "waiting; each is printed with since when and what to do",
@@ -46,7 +47,7 @@ MEANINGS = {
     ExitCode.UNREACHABLE: "the coordinator cannot be reached, or refuses the token",
     ExitCode.INTERNAL: "Showdown itself failed (the private stack, an unexpected answer)",
     ExitCode.INTERRUPTED: "interrupted: 'run' has cancelled its campaign and removed its labs; that of "
-    "'submit --wait' goes on",
+    "'submit --wait' or 'watch' goes on",
 }
 
 

@@ -1,4 +1,4 @@
-"""``showdown hosts``: list, enrol, revoke and remove worker hosts."""
+"""``showdown hosts``: list, enrol, revoke, drain and remove worker hosts."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from deploy.cli.remote import coordinator_command
 
 @click.group()
 def hosts() -> None:
-    """Enrol worker hosts, list them, revoke their tokens, remove them."""
+    """Enrol worker hosts, list them, revoke their tokens, drain and remove them."""
 
 
 @hosts.command("list")
@@ -62,14 +62,40 @@ def revoke(coordinator: Coordinator, name: str) -> None:
 @hosts.command()
 @click.argument("name")
 @coordinator_command
+def drain(coordinator: Coordinator, name: str) -> None:
+    """Give the host NAME no new blocks. It ends what it runs; waiting blocks move to other hosts of their campaigns.
+
+    A campaign without another host waits, and says so. A campaign that names no hosts does not take a drained one.
+    """
+    coordinator.drain(name)
+    click.echo(f"{name} takes no new blocks; 'showdown hosts undrain {name}' ends that")
+
+
+@hosts.command()
+@click.argument("name")
+@coordinator_command
+def undrain(coordinator: Coordinator, name: str) -> None:
+    """Give the drained host NAME blocks again."""
+    coordinator.undrain(name)
+    click.echo(f"{name} takes blocks again")
+
+
+@hosts.command()
+@click.argument("name")
+@coordinator_command
 def remove(coordinator: Coordinator, name: str) -> None:
     """Forget the host NAME, its token and its matrix. Its blocks move; results that it measured stay."""
     coordinator.remove(name)
     click.echo(f"{name} is removed")
 
 
+def _state(host: dict[str, Any]) -> str:
+    state = "online" if host["online"] else "offline"
+    return f"{state}, drained" if host.get("drained_at") else state
+
+
 def _rows(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    registered = {host["name"]: "online" if host["online"] else "offline" for host in found["hosts"]}
+    registered = {host["name"]: _state(host) for host in found["hosts"]}
     enrolled = {one["host"]: one for one in found.get("enrolments", ())}
     rows = []
     for name in sorted({*registered, *enrolled}):

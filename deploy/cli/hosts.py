@@ -1,4 +1,4 @@
-"""The hosts as ``showdown status`` shows them: online, deaf or offline, and how their clocks differ."""
+"""The hosts as ``showdown status`` shows them: online, drained, deaf or offline, and how their clocks differ."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from domain.vitals import clock_words
 
-_SHOWN = ("name", "online", "seen_at", "deaf_since", "remedy", "clock_skew_s", "dropped")
+_SHOWN = ("name", "online", "seen_at", "deaf_since", "drained_at", "remedy", "clock_skew_s", "dropped")
 
 
 def brief(hosts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -41,4 +41,6 @@ def deaf(hosts: Sequence[dict[str, Any]], among: Sequence[str] | None = None) ->
 
 
 def _state(host: dict[str, Any]) -> str:
-    return "deaf" if host.get("deaf_since") else "online" if host["online"] else "offline"
+    if host.get("deaf_since") or not host["online"]:
+        return "deaf" if host.get("deaf_since") else "offline"
+    return "drained" if host.get("drained_at") else "online"

@@ -81,7 +81,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @json_option
 @full_option
 @result_files_options
-@click.option("--keep", is_flag=True, help="Keep database, telemetry and logs, and print their directory.")
+@click.option("--keep", is_flag=True, help="Keep database, telemetry and logs, and print where and how to open them.")
 @dry_run_option
 @click.pass_context
 def run(
@@ -182,6 +182,7 @@ def _cancel(coordinator: Coordinator, campaign_id: str, display: Display, interr
 def _state_directory(*, keep: bool) -> Iterator[Path]:
     """A directory for one run. It is kept on request, and after a failure of the stack, for its logs."""
     directory = Path(tempfile.mkdtemp(prefix="showdown-"))
+    how = f"; 'sudo SHOWDOWN_STATE_DIR={directory} showdown up' shows them in a browser" if keep else ""
     try:
         yield directory
     except StackError as error:
@@ -189,7 +190,7 @@ def _state_directory(*, keep: bool) -> Iterator[Path]:
         raise CommandError(str(error)) from error
     finally:
         if keep:
-            click.echo(f"database, telemetry and logs are in {directory}", err=True)
+            click.echo(f"database, telemetry and logs are in {directory}{how}", err=True)
         else:
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -21,25 +21,11 @@ from domain.hints import did_you_mean
 GROUP = "showdown.commands"
 _SHORT_HELP = 160  # characters; the formatter wraps them
 SECTIONS = {
-    "Measure": (
-        "run",
-        "submit",
-        "status",
-        "report",
-        "compare",
-        "replicate",
-        "combine",
-        "trend",
-        "trust",
-        "share",
-        "verify",
-        "explain",
-        "cancel",
-        "resume",
-        "workloads",
-    ),
+    "Measure": ("run", "validate", "submit", "status", "watch", "cancel", "resume", "replicate", "workloads"),
+    "Read": ("report", "explain", "compare", "combine", "trend", "trust", "verify"),
+    "Keep": ("label", "note", "archive", "delete", "share"),
     "Host": ("doctor", "matrix", "sweep"),
-    "Service": ("up", "schedule", "rule", "hosts", "token", "key", "quarantine", "coordinator", "worker"),
+    "Service": ("up", "schedule", "rule", "notice", "hosts", "token", "key", "quarantine", "coordinator", "worker"),
     "Shell": ("completion",),
 }
 """Commands in the order of the help; those of no section come last."""
@@ -47,6 +33,7 @@ _OTHERS = "Others"
 _EXAMPLES = """\b
 Examples:
   sudo showdown run deploy/campaigns/quick.toml --out result
+  showdown validate my.toml            check a file; needs no root
   sudo showdown run my.toml --dry-run
   showdown up                          keep a service running, with its web pages
   showdown submit my.toml --wait       run a campaign there

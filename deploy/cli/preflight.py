@@ -1,7 +1,7 @@
-"""What ``run`` checks before it starts anything: the file, the names of variants, and root."""
+"""What ``run`` checks before it starts anything, and ``validate`` alone: the file, the names of variants, and root."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -11,8 +11,9 @@ from deploy.cli.errors import CampaignInvalid, UsageProblem
 from deploy.cli.output import located, read_text
 from domain.campaign import read_campaign, toml_data
 from domain.problems import InvalidInput, Problem
-from domain.registry import variant_names
+from domain.registry import variant_class, variant_names
 from domain.variant_names import unknown_names
+from domain.workload import Parameter, fill_parameters
 
 GROUP = "showdown.variants"  # entry points: by family, the package with one file per variant
 
@@ -23,7 +24,7 @@ def check_campaign(path: Path) -> str:
     Raises :class:`CampaignInvalid` with all problems, or :class:`UsageProblem`.
     """
     text = read_text(path)
-    if problems := _problems(text):
+    if problems := campaign_problems(text):
         raise CampaignInvalid(located(text, problems), f"{path} is not a valid campaign")
     return text
 
@@ -39,7 +40,8 @@ def check_root() -> None:
         raise UsageProblem("'run' needs root, for network namespaces and BPF programs: run it with sudo")
 
 
-def _problems(text: str) -> list[Problem]:
+def campaign_problems(text: str) -> list[Problem]:
+    """Every problem of a campaign that this installation finds without a host: of fields, values and names."""
     data: Mapping[str, Any] = {}
     found: list[Problem] = []
     try:
@@ -47,11 +49,34 @@ def _problems(text: str) -> list[Problem]:
         read_campaign(data)
     except InvalidInput as error:
         found = list(error.problems)
-    fields = {problem.field for problem in found}
-    return found + [problem for problem in unknown_names(data, _known()) if problem.field not in fields]
+    packages = _packages()
+    known = {family: variant_names(package) for family, package in packages.items()}
+    for more in (unknown_names(data, known), _wrong_parameters(data, packages.get("workloads"))):
+        fields = {problem.field for problem in found}
+        found += [problem for problem in more if problem.field not in fields]
+    return found
 
 
-def _known() -> dict[str, tuple[str, ...]]:
-    """By family: the names of this installation's variants."""
+def _packages() -> dict[str, ModuleType]:
+    """By family: the package with one file for each variant of this installation."""
     packages = {point.name: point.load() for point in entry_points(group=GROUP)}
-    return {family: variant_names(package) for family, package in packages.items() if isinstance(package, ModuleType)}
+    return {family: package for family, package in packages.items() if isinstance(package, ModuleType)}
+
+
+def _wrong_parameters(data: Mapping[str, Any], workloads: ModuleType | None) -> Iterator[Problem]:
+    """Parameters that a workload does not take; only the workloads that have parameters here are imported."""
+    given = data.get("parameters")
+    names = variant_names(workloads) if workloads is not None else ()
+    for name, values in given.items() if isinstance(given, dict) else ():
+        if workloads is None or name not in names or not _is_whole_numbers(values):
+            continue
+        declared: Sequence[Parameter] = getattr(variant_class(workloads, name), "parameters", ())
+        try:
+            fill_parameters(name, declared, values)
+        except InvalidInput as error:
+            yield from error.problems
+
+
+def _is_whole_numbers(values: object) -> bool:
+    """Whether the values of a workload have the right type; what has not is a problem of its field already."""
+    return isinstance(values, dict) and all(type(value) is int for value in values.values())

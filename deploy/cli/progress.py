@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.cli.client import ENDED, Coordinator
 from deploy.cli.errors import CampaignPaused, Unreachable
 from deploy.cli.planning import may_add_blocks, precision_reached
+from deploy.cli.state import drained_lines
 from deploy.cli.trouble import TroubleWatcher
 from domain.campaign import CALIBRATION
 from domain.outcome import Tally, reasons_text
@@ -25,6 +27,7 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._said: set[str] = set()
         self._last_tenth: tuple[str, int, bool] | None = None
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -57,6 +60,10 @@ class Display:
 
     def show(self, campaign: Mapping[str, Any]) -> None:
         """Show a campaign as returned by ``GET /campaigns/<id>``."""
+        for line in drained_lines(campaign):
+            if line not in self._said:
+                self._said.add(line)
+                self.say(line)
         state, done, total = str(campaign["state"]), int(campaign["blocks_done"]), int(campaign["blocks_total"])
         cell, left = campaign["progress"]["cell"], time_left(campaign)
         if self._console.is_terminal:
@@ -142,3 +149,17 @@ def follow(
             if campaign.get("paused"):
                 raise CampaignPaused(campaign_id, str(campaign["paused"]))
         sleep(POLL_S)
+
+
+def await_end(coordinator: Coordinator, campaign_id: str) -> str:
+    """Follow a campaign on standard error to its end; returns its state. After an interrupt, it says what goes on."""
+    try:
+        with Display(Console(stderr=True)) as display:
+            return follow(coordinator, campaign_id, display)
+    except KeyboardInterrupt:
+        click.echo(
+            f"campaign {campaign_id} goes on: 'showdown watch {campaign_id}' shows its progress, "
+            f"'showdown cancel {campaign_id}' ends it",
+            err=True,
+        )
+        raise

@@ -1,4 +1,4 @@
-"""Commands for a running coordinator: submit, status, report, cancel."""
+"""Commands for a running coordinator: submit, report, cancel, resume; and what every such command needs."""
 
 import functools
 import os
@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from deploy.cli.campaign_list import print_campaigns, when_and_where
-from deploy.cli.client import CANCELLABLE, ENDED, STATES, Coordinator
+from deploy.cli.campaign_list import print_campaigns
+from deploy.cli.client import CANCELLABLE, Coordinator
 from deploy.cli.dry_run import dry_run_option, print_estimate
-from deploy.cli.errors import ExitCode, Unreachable, UsageProblem
+from deploy.cli.errors import UsageProblem
 from deploy.cli.evidence import fetch_evidence
-from deploy.cli.hosts import brief, deaf, print_hosts
 from deploy.cli.kept import read_kept
 from deploy.cli.output import (
     campaign_argument,
@@ -26,10 +24,9 @@ from deploy.cli.output import (
     print_json,
     read_campaign_file,
 )
-from deploy.cli.planning import plan_lines, precision_reached
-from deploy.cli.progress import Display, current_cell, follow, time_left
+from deploy.cli.planning import plan_lines
+from deploy.cli.progress import await_end
 from deploy.cli.result_files import ResultFiles, result_files_options
-from deploy.cli.state import trial_lines
 from domain.outcome import state_text
 from domain.texts import counted
 
@@ -132,98 +129,14 @@ def submit(
     for line in plan_lines(created):
         click.echo(line, err=True)
     if wait:
-        _await(coordinator, campaign_id)
+        await_end(coordinator, campaign_id)
         found, rest = coordinator.report(campaign_id), _rest(coordinator, campaign_id)
         fetch_evidence(coordinator, found, files)
         ctx.exit(finish(found, as_json=as_json, full=full, rest=rest, files=files))
     if as_json:
         print_json(created)
     else:
-        click.echo(f"campaign {campaign_id} submitted; 'showdown status {campaign_id}' shows its progress")
-
-
-def _await(coordinator: Coordinator, campaign_id: str) -> None:
-    """Follow a campaign to its end. An interrupt leaves it running, and says so."""
-    try:
-        with Display(Console(stderr=True)) as display:
-            follow(coordinator, campaign_id, display)
-    except KeyboardInterrupt:
-        click.echo(
-            f"campaign {campaign_id} goes on: 'showdown status {campaign_id}' shows its progress, "
-            f"'showdown cancel {campaign_id}' ends it",
-            err=True,
-        )
-        raise
-
-
-@click.command()
-@click.argument("campaign_id", required=False)
-@click.option("--search", default="", help="List campaigns with these words in name, id, note or labels.")
-@click.option("--state", type=click.Choice(STATES), help="List campaigns in this state.")
-@click.option("--limit", type=click.IntRange(1, 1000), help="List so many campaigns at most.")
-@json_option
-@coordinator_command
-@click.pass_context
-def status(
-    ctx: click.Context,
-    coordinator: Coordinator,
-    campaign_id: str | None,
-    *,
-    search: str,
-    state: str | None,
-    limit: int | None,
-    as_json: bool,
-) -> None:
-    """Show the progress of CAMPAIGN_ID. Without it, list the newest campaigns, and the hosts.
-
-    What keeps the coordinator from its work goes to standard error; the exit code is then 7 if campaigns wait for it.
-    """
-    readiness = coordinator.readiness()
-    for trouble in readiness.troubles:
-        click.echo(trouble.sentence(), err=True)
-    filters = {name: value for name, value in (("q", search), ("state", state), ("limit", limit)) if value}
-    if campaign_id and filters:
-        raise UsageProblem("--search, --state and --limit are for the list: leave out CAMPAIGN_ID")
-    try:
-        _show_status(coordinator, campaign_id, filters, as_json=as_json)
-    except Unreachable:
-        if readiness.ready:
-            raise
-    if not readiness.ready:
-        ctx.exit(ExitCode.NOT_READY)
-
-
-def _show_status(
-    coordinator: Coordinator, campaign_id: str | None, filters: Mapping[str, str | int], *, as_json: bool
-) -> None:
-    if campaign_id is None:
-        campaigns, hosts = coordinator.campaigns(**filters), coordinator.hosts()
-        if as_json:
-            print_json({**campaigns, "hosts": brief(hosts)})
-        else:
-            print_campaigns(campaigns["campaigns"])
-            if (shown := len(campaigns["campaigns"])) < campaigns.get("total", 0):
-                click.echo(f"{shown:,} of {campaigns['total']:,} campaigns; --limit shows more, --search finds others")
-            print_hosts(hosts)
-        return
-    campaign = coordinator.campaign(campaign_id)
-    if as_json:
-        print_json(campaign)
-        return
-    details = [current_cell(campaign), time_left(campaign), precision_reached(campaign), campaign["error"]]
-    click.echo(
-        f"{campaign_id} {campaign['name']}: {state_text(campaign)}, "
-        f"block {campaign['blocks_done']} of {campaign['blocks_total']} done"
-        + (f", {failed} failed" if (failed := campaign.get("blocks_failed")) else "")
-        + "".join(f", {detail}" for detail in details if detail)
-    )
-    if line := when_and_where(campaign):
-        click.echo(line)
-    for line in trial_lines(campaign):
-        click.echo(line)
-    if campaign["state"] not in ENDED:
-        for sentence in deaf(coordinator.hosts(), campaign["hosts"]):
-            click.echo(sentence)
+        click.echo(f"campaign {campaign_id} submitted; 'showdown watch {campaign_id}' shows its progress")
 
 
 @click.command()

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.client import Coordinator
+from deploy.cli.deliveries import event_lines, receivers_text
 from deploy.cli.errors import CampaignInvalid, UsageProblem
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
 from domain.comparison import COLUMNS
 from domain.problems import problems_of
-from domain.rule import Delivery, Direction, NewRule, Rule
-from domain.texts import counted
+from domain.rule import Direction, NewRule, Rule
 from domain.trend import Trend, TrendReport
 
 
@@ -91,7 +91,9 @@ def add(
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
-        click.echo(f"rule {found.id}: {found.figure}, {_condition(found)}; {_receivers(found)}")
+        click.echo(
+            f"rule {found.id}: {found.figure}, {_condition(found)}; {receivers_text(found.webhook, found.email)}"
+        )
 
 
 @rule.command()
@@ -105,11 +107,10 @@ def show(coordinator: Coordinator, rule_id: str, *, as_json: bool) -> None:
         print_json(found.model_dump(mode="json"))
         return
     click.echo(f"rule {found.id} of series {found.series}: {found.figure}, {_condition(found)}")
-    click.echo(f"{_state(found)}; {_receivers(found)}")
+    click.echo(f"{_state(found)}; {receivers_text(found.webhook, found.email)}")
     for event in found.events:
-        click.echo(f"{_moment(event.at)} campaign {event.campaign}: {event.sentence}")
-        for delivery in event.deliveries:
-            click.echo(f"  {_delivered(delivery)}")
+        for line in event_lines(event):
+            click.echo(line)
 
 
 @rule.command()
@@ -154,23 +155,7 @@ def _condition(one: NewRule) -> str:
     return f"{one.direction.value} by {one.percent:g} % or more"
 
 
-def _receivers(one: NewRule) -> str:
-    found = [f"webhook {one.webhook}"] if one.webhook else []
-    found += [f"mail {', '.join(one.email)}"] if one.email else []
-    return "; ".join(found) or "no message is sent: it has no webhook and no mail"
-
-
 def _state(one: Rule) -> str:
     if one.error:
         return one.error
     return f"regressed since {one.regressed_since}" if one.regressed_since else "not regressed"
-
-
-def _delivered(one: Delivery) -> str:
-    last = f"; last {_moment(one.attempts[-1].at)}: {one.attempts[-1].outcome}" if one.attempts else ""
-    following = f"; next {_moment(one.next_at)}" if one.next_at else ""
-    return f"{one.state}: {one.channel} to {one.target}, {counted(len(one.attempts), 'attempt')}{last}{following}"
-
-
-def _moment(at: str) -> str:
-    return f"{at[:16].replace('T', ' ')} UTC"

@@ -22,3 +22,9 @@ def trial_lines(campaign: Mapping[str, Any]) -> Iterator[str]:
         yield f"measured again: {tally.retried:,}; last block {last.block}, attempt {last.attempt}: {last.reason}"
     if tally.busiest:
         yield f"busiest foreign processes: {', '.join(map(str, tally.busiest))} of the CPUs"
+
+
+def drained_lines(campaign: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each drained host that blocks of the campaign wait for."""
+    for host in campaign["progress"].get("drained") or ():
+        yield f"waiting for {host}, which is drained and takes no new blocks; 'showdown hosts undrain {host}' ends that"

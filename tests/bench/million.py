@@ -170,7 +170,7 @@ def fill(coordinator: Served, trials: int) -> list[str]:
     store = Store(coordinator.settings.database_url)
     if store.engine.dialect.name == "sqlite":
         event.listen(store.engine, "connect", _unsynchronised)
-    endings.fill(store)
+    endings.fill(store, time.time())
     series_points.fill(store, time.time())
     copies = max(4, trials // (BLOCKS * DATAPATHS) - len(templates))
     made = copy_all(store, templates, copies, DAYS)

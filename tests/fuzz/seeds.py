@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from werkzeug.routing import Rule
 
-from tests.fuzz.target import ENROLMENT_TOKEN, SCHEDULED, SERIES, WATCHED, Target
+from tests.fuzz.target import ENROLMENT_TOKEN, REPORTED, SCHEDULED, SERIES, WATCHED, Target
 from tests.fuzz.wsgi import Request
 from tests.unit.coordinator.coordinator_app import campaign, capabilities, result
 from tests.unit.coordinator.pages import FORM
@@ -98,6 +98,7 @@ def _path(target: Target, rule: Rule) -> str:
         "schedule_id": target.schedule,
         "series_id": SERIES,
         "rule_id": target.rule,
+        "notice_id": target.notice,
         "action": "run",
     }
     built = rule.build({name: known[name] for name in rule.arguments})
@@ -144,6 +145,7 @@ def _json_bodies(target: Target, endpoint: str) -> Any:
         "schedules.add_schedule": {**SCHEDULED, "name": "weekly"},
         "schedules.change_schedule": {"paused": True},
         "rules.add_rule": WATCHED,
+        "notices.add_notice": REPORTED,
         "worker.enrol": {"token_hash": "ab" * 32},
         "worker.greet": {"identity": IDENTITY},
         "worker.put_host": capabilities("h1").model_dump(mode="json"),
@@ -164,6 +166,7 @@ def _forms(target: Target, endpoint: str) -> list[dict[str, Any]]:
         "web.add_schedule": [{"name": "weekly", "cron": "0 3 * * MON", "time_zone": "UTC", "toml": TEXT}],
         "web.add_replicates": [{"name": "runs", "times": "3", "every": "30 min", "toml": TEXT}],
         "web.add_rule": [WATCH_FORM],
+        "web.add_notice": [{"occasion": "ended", "label": "team=a", "email": "ops@example.com"}],
         "web.archive": [{"archived": "yes"}],
         "web.delete_campaign": [{"sure": "yes"}],
         "web.do_sign_in": [{"token": target.app.settings.token, "next": "/hosts"}],

@@ -34,6 +34,7 @@ WATCHED = {
     "webhook": "https://hooks.example.com/showdown",
     "email": ["ops@example.com"],
 }
+REPORTED = {"occasion": "failed", "name": "nightly", "label": "team=a", "email": ["ops@example.com"]}
 SCHEDULED = {"name": "nightly", "cron": "30 2 * * *", "time_zone": "UTC", "campaign": campaign(hosts=["h2"])}
 STACKS = Stacks({"client": {"main;send": 30}, "dut": {"main;recv": 12}}, hertz=99).encode()
 
@@ -49,6 +50,7 @@ class Target:
     waiting: str = ""
     schedule: str = ""
     rule: str = ""
+    notice: str = ""
     cookie: str = ""
     csrf: str = ""
     share: str = ""
@@ -107,7 +109,7 @@ class Target:
             point = SeriesPointRow(campaign_id=self.complete, series=SERIES, name="small", hosts="h1", at=self.app.now)
             point.facts, point.figures = {"kernel": "6.18.5"}, (figure,)
             session.add(point)
-        for path, body in (("schedules", SCHEDULED), ("rules", WATCHED)):
+        for path, body in (("schedules", SCHEDULED), ("rules", WATCHED), ("notices", REPORTED)):
             made = self.app.client.post(f"/api/v1/{path}", json=body, headers=self.app.user)
             _taken(made)
             setattr(self, path[:-1], str(made.json["id"]))

@@ -68,6 +68,7 @@ PAGES: tuple[Page, ...] = (
     Page("combine", "combine", lambda example: f"/combine?series={example.series}", "Runs of one file together."),
     Page("trust", "trust", lambda _: "/trust", "How often a datapath was found to differ from itself."),
     Page("schedules", "schedules", lambda _: "/schedules", "Campaigns that start by themselves."),
+    Page("notices", "notices", lambda _: "/notices", "Who gets a message when a campaign ends.", height=1_000),
     Page("keeping", "keeping", _of("/keeping"), "Labels, a note, the archive, and deletion."),
     Page(
         "cancel",

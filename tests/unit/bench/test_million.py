@@ -18,7 +18,7 @@ def test_copies_are_campaigns_with_reports_that_need_no_attempt(coordinator_app:
     template = coordinator_app.submit(blocks=2)
     for _ in range(2):
         coordinator_app.run_block()
-    endings.fill(coordinator_app.store)
+    endings.fill(coordinator_app.store, coordinator_app.now)
     made = copy_all(coordinator_app.store, [template], 3, days=30)
     with coordinator_app.store.read() as session:
         assert session.scalar(select(func.count()).select_from(TrialRow)) == 4 * 4

@@ -1,5 +1,7 @@
 """The REST client: its requests, and its errors for each bad answer."""
 
+import io
+
 import httpx
 import pytest
 
@@ -88,8 +90,24 @@ def test_nobody_there():
     def refuse(request):
         raise httpx.ConnectError("Connection refused")
 
-    with coordinator(refuse) as client, pytest.raises(Unreachable, match=r"http://coordinator\.test.*refused"):
-        client.campaign("x1")
+    for ask in (
+        lambda client: client.campaign("x1"),
+        lambda client: client.readiness(),
+        lambda client: client.save_bundle("x1", io.BytesIO()),
+    ):
+        with (
+            coordinator(refuse) as client,
+            pytest.raises(Unreachable, match=r"http://coordinator\.test.*refused \('showdown up' starts one\)"),
+        ):
+            ask(client)
+
+
+def test_a_download_that_breaks_off_is_no_missing_coordinator():
+    def break_off(request):
+        raise httpx.ReadError("connection reset")
+
+    with coordinator(break_off) as client, pytest.raises(Unreachable, match="sent no whole answer"):
+        client.save_bundle("x1", io.BytesIO())
 
 
 def test_an_id_cannot_lead_elsewhere():

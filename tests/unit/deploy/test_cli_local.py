@@ -117,7 +117,7 @@ def test_keep_keeps_the_directory_and_names_it(stack, fake):
     result = invoke("run", CAMPAIGN, "--keep")
     directory = stack.entered[0].state_dir
     assert (directory / "worker.log").read_text() == "words"
-    assert str(directory) in result.stderr
+    assert f"are in {directory}; 'sudo SHOWDOWN_STATE_DIR={directory} showdown up' shows them" in result.stderr
     (directory / "worker.log").unlink()
     directory.rmdir()
 

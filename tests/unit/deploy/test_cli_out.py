@@ -119,12 +119,30 @@ def test_an_interrupt_of_wait_says_that_the_campaign_goes_on(coordinator, monkey
     def interrupted(*_arguments, **_options):
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(deploy.cli.remote, "follow", interrupted)
-    result = invoke("submit", CAMPAIGN, "--wait")
-    assert result.exit_code == ExitCode.INTERRUPTED
-    assert "campaign k3f9x2ab goes on" in result.stderr
-    assert "'showdown cancel k3f9x2ab' ends it" in result.stderr
-    assert "that of 'submit --wait' goes on" in " ".join(invoke("--help").stdout.split())
+    monkeypatch.setattr("deploy.cli.progress.follow", interrupted)
+    for command in (("submit", CAMPAIGN, "--wait"), ("watch", "k3f9x2ab")):
+        result = invoke(*command)
+        assert result.exit_code == ExitCode.INTERRUPTED
+        assert "campaign k3f9x2ab goes on" in result.stderr
+        assert "'showdown cancel k3f9x2ab' ends it" in result.stderr
+    assert "that of 'submit --wait' or 'watch' goes on" in " ".join(invoke("--help").stdout.split())
+
+
+@pytest.mark.parametrize(("state", "code"), [("complete", 0), ("cancelled", ExitCode.FAILED), ("failed", 4)])
+def test_watch_ends_with_the_campaign(coordinator, state, code):
+    coordinator.changes = {"state": state}
+    result = invoke("watch", "k3f9x2ab")
+    assert result.exit_code == code
+    assert f"{state}: block 20 of 34 done" in result.stderr
+    assert result.stdout == f"campaign k3f9x2ab is {state}; 'showdown report k3f9x2ab' prints its answer\n"
+    assert invoke("watch", "k3f9x2ab", "--json").stdout.startswith("{")
+
+
+def test_watch_of_a_paused_campaign_says_how_to_go_on(coordinator):
+    coordinator.changes = {"state": "running", "paused": "interference"}
+    result = invoke("watch", "k3f9x2ab")
+    assert result.exit_code == ExitCode.INCOMPLETE
+    assert "'showdown resume k3f9x2ab' goes on" in result.stderr
 
 
 def test_status_has_times_hosts_and_failures(coordinator):

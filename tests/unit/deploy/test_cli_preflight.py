@@ -144,9 +144,11 @@ def test_a_wrong_command_has_a_question():
 
 def test_the_help_groups_the_commands_with_examples():
     text = invoke("--help").stdout
-    places = [text.index(f"\n{title}:\n") for title in ("Measure", "Host", "Service", "Shell")]
+    places = [text.index(f"\n{title}:\n") for title in ("Measure", "Read", "Keep", "Host", "Service", "Shell")]
     assert places == sorted(places)
     assert text.index("\nMeasure:\n") < text.index("  run ") < text.index("\nHost:\n") < text.index("  doctor ")
+    assert text.index("\nKeep:\n") < text.index("  label ") < text.index("  delete ") < text.index("\nHost:\n")
+    assert "\nOthers:\n" not in text, "each command has its section"
     assert "showdown run my.toml --dry-run" in text
 
 

@@ -42,13 +42,15 @@ def asked(monkeypatch) -> dict[str, str]:
 
 def test_the_list_is_of_what_is_asked_for(asked: dict[str, str]) -> None:
     arguments = ["status", "--search", "nightly kernel", "--state", "complete", "--limit", "1"]
+    arguments += ["--host", "vm", "--label", "kernel=6.12", "--label", "team", "--archived"]
     listed = CliRunner().invoke(main, arguments)
     assert listed.exit_code == 0, listed.output
-    assert asked == {"q": "nightly kernel", "state": "complete", "limit": "1"}
+    asked_for = {"q": "nightly kernel", "state": "complete", "host": "vm", "label": "kernel=6.12,team", "limit": "1"}
+    assert asked == asked_for | {"archived": "yes"}
     assert "1 of 7 campaigns; --limit shows more" in listed.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--state", "finished"], ["k3f9x2ab", "--limit", "1"], ["--limit", "0"]])
+@pytest.mark.parametrize("arguments", [["--state", "finished"], ["k3f9x2ab", "--archived"], ["--limit", "0"]])
 def test_filters_that_cannot_be_meant(asked: dict[str, str], arguments: list[str]) -> None:
     assert CliRunner().invoke(main, ["status", *arguments]).exit_code == ExitCode.USAGE
     assert not asked

@@ -1,0 +1,99 @@
+"""Notices: who gets a message when a campaign ends, or fails."""
+
+from typing import NoReturn
+
+from apiflask import APIBlueprint
+from flask import abort
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from coordinator.access import audit
+from coordinator.api.rules import receiver_problems
+from coordinator.services import services
+from coordinator.store import notices as store
+from coordinator.store import rules
+from coordinator.store.json_text import Unreadable
+from coordinator.store.rules import RuleRow
+from domain.notice import NewNotice, Notice
+from domain.problems import InvalidInput
+
+blueprint = APIBlueprint("notices", __name__, tag="Notices")
+
+
+class NoticeList(BaseModel):
+    """Notices, the oldest first."""
+
+    notices: list[Notice]
+
+
+@blueprint.get("/notices")
+@blueprint.output(NoticeList)
+def list_notices() -> NoticeList:
+    """Every notice with its newest events, their messages, and each attempt to deliver them."""
+    return NoticeList(notices=all_notices())
+
+
+@blueprint.post("/notices")
+@blueprint.input(NewNotice, arg_name="wanted")
+@blueprint.output(Notice, status_code=201)
+def add_notice(wanted: NewNotice) -> Notice:
+    """Report the ends of campaigns, by webhook and mail: every end, or only of those that fail.
+
+    It concerns campaigns that end from now on; `name` and `label` choose among them.
+    """
+    return add(wanted)
+
+
+@blueprint.get("/notices/<notice_id>")
+@blueprint.output(Notice)
+@blueprint.doc(responses=[404])
+def get_notice(notice_id: str) -> Notice:
+    """A notice with its newest events, their messages, and each attempt to deliver them."""
+    with services().store.read() as session:
+        return store.notice_view(session, store.notice_row(session, notice_id) or _no_notice(notice_id))
+
+
+@blueprint.delete("/notices/<notice_id>")
+@blueprint.output(Notice)
+@blueprint.doc(responses=[404])
+def remove_notice(notice_id: str) -> Notice:
+    """Forget a notice with its events; messages that are not sent yet never are."""
+    return remove(notice_id)
+
+
+def all_notices() -> list[Notice]:
+    """Every notice that can be read."""
+    with services().store.read() as session:
+        return [view for row in store.notice_rows(session) if (view := _readable(session, row)) is not None]
+
+
+def _readable(session: Session, row: RuleRow) -> Notice | None:
+    """A notice; ``None`` if it cannot be read, which the ticker logs at each end of a campaign."""
+    try:
+        return store.notice_view(session, row)
+    except Unreadable:
+        return None
+
+
+def add(wanted: NewNotice) -> Notice:
+    """Store a notice. Raises :class:`InvalidInput`."""
+    known = services()
+    if problems := receiver_problems(wanted.webhook, wanted.email, known.settings.notices):
+        raise InvalidInput(problems)
+    with known.store.write() as session:
+        found = store.notice_view(session, store.add(session, wanted, known.clock()))
+    audit.about("notice", found.id)
+    return found
+
+
+def remove(notice_id: str) -> Notice:
+    """Forget a notice; returns what it was. Aborts with 404."""
+    with services().store.write() as session:
+        row = store.notice_row(session, notice_id, lock=True) or _no_notice(notice_id)
+        found = store.notice_view(session, row)
+        rules.remove(session, row)
+        return found
+
+
+def _no_notice(notice_id: str) -> NoReturn:
+    abort(404, f"there is no notice {notice_id[:64]!r}")
