@@ -35,6 +35,7 @@ SECTIONS = {
         "verify",
         "explain",
         "cancel",
+        "pause",
         "resume",
         "workloads",
     ),

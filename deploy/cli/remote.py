@@ -281,16 +281,3 @@ def cancel(coordinator: Coordinator, campaign_id: str | None, *, every: bool, ye
 def _cancelled(campaign: Mapping[str, Any]) -> str:
     late = ", so there is nothing to cancel" if campaign["state"] in ("complete", "failed") else ""
     return f"campaign {campaign['id']} is {campaign['state']}{late}"
-
-
-@click.command()
-@click.argument("campaign_id")
-@json_option
-@coordinator_command
-def resume(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
-    """Go on with CAMPAIGN_ID, which paused because its first blocks gave no valid trial."""
-    campaign = coordinator.resume(campaign_id)
-    if as_json:
-        print_json(campaign)
-    else:
-        click.echo(f"campaign {campaign_id} is {state_text(campaign)}")
