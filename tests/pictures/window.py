@@ -81,9 +81,11 @@ def _ask(route: Route, client: FlaskClient) -> None:
     headers = {name: value for name, value in asked.headers.items() if name.startswith(_SENT_HEADERS)}
     headers.pop("accept-encoding", None)
     answer = client.open(path, method=asked.method, headers=headers, data=asked.post_data_buffer, follow_redirects=True)
+    body = answer.get_data()
+    answer.close()  # the file that it may have been read from
     kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HIDDEN_HEADERS}
     kept.pop("Set-Cookie", None)
-    route.fulfill(status=answer.status_code, headers=kept, body=answer.data)
+    route.fulfill(status=answer.status_code, headers=kept, body=body)
 
 
 def _recorded(browser: Browser, path: str, query: str) -> Any:
