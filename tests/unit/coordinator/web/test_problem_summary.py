@@ -30,8 +30,8 @@ class FoldedFields(HTMLParser):
         if tag == "details":
             self._open.append((given.get("id") or "").removesuffix("-part") if given.get("class") == "panel fold" else "")
         elif tag in ("input", "select", "textarea") and (part := next(filter(None, self._open), "")):
-            name = given.get("name") or ""
-            self.found.setdefault(part, set()).add(OF_FIELD.get(name, name.partition(".")[0]))
+            if name := given.get("name"):  # a filter has none
+                self.found.setdefault(part, set()).add(OF_FIELD.get(name, name.partition(".")[0]))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "details":
