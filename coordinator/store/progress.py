@@ -46,7 +46,9 @@ class AskedBlock(BaseModel):
     attempt: int
     attempts_allowed: int
     host: str
-    since: str | None = Field(description="When the host was asked, the last time; null if the message could not be sent yet.")
+    since: str | None = Field(
+        description="When the host was asked, the last time; null if the message could not be sent yet."
+    )
 
 
 class Progress(BaseModel):

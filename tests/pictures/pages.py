@@ -81,7 +81,7 @@ PAGES: tuple[Page, ...] = (
     Page("tokens", "tokens", lambda _: "/tokens", "Tokens: who may read, submit or administer."),
     Page("audit", "audit_log_page", lambda _: "/audit", "Who did what, and when."),
     Page("quarantine", "quarantine", lambda _: "/quarantine", "What made an error and was set aside."),
-    Page("reasons", "reasons", lambda _: "/reasons", "What each reason means, and what to do."),
+    Page("reasons", "reasons", lambda _: "/reasons", "What each reason and each word means, and what to do."),
     Page("api", "api_document", lambda _: "/docs/api", "The REST API with examples."),
 )
 

@@ -28,10 +28,12 @@ class FoldedFields(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag == "details":
-            self._open.append((given.get("id") or "").removesuffix("-part") if given.get("class") == "panel fold" else "")
-        elif tag in ("input", "select", "textarea") and (part := next(filter(None, self._open), "")):
-            if name := given.get("name"):  # a filter has none
-                self.found.setdefault(part, set()).add(OF_FIELD.get(name, name.partition(".")[0]))
+            is_fold = given.get("class") == "panel fold"
+            self._open.append((given.get("id") or "").removesuffix("-part") if is_fold else "")
+            return
+        part, name = next(filter(None, self._open), ""), given.get("name")  # a filter has no name
+        if tag in ("input", "select", "textarea") and part and name:
+            self.found.setdefault(part, set()).add(OF_FIELD.get(name, name.partition(".")[0]))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "details":
