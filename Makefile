@@ -83,7 +83,7 @@ faults: setup ## Crashes, killed and paused parts, slow clients: the long forms;
 fuzz: setup ## Hostile requests, messages and reports; random faults in simulated time; the last line is JSON (10 min); SEED=n repeats a run
 	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED))
 
-matrix: setup ## What each datapath keeps and carries, tested on this host (root, 1 min); DOCS=1: into docs/datapaths/traits.md
+matrix: setup ## What each datapath preserves and supports, tested on this host (root, 1 min); DOCS=1: into docs/datapaths/traits.md
 	@$(BIN)/showdown matrix $(if $(DOCS),--write-docs)
 
 pictures: setup ## Draw the pictures of pages that changed into docs/images, after axe-core looked at them (1 min)

@@ -239,7 +239,9 @@ def _begin_next(store: Store, host: str, now: float) -> _Sent | None:
             return None
         campaign = transitions.lock_campaign(session, chosen.campaign_id)
         block = session.get_one(BlockRow, chosen.id)
-        if campaign is None or campaign.state not in GIVING or block.state != BlockState.WAITING or block.host != host:
+        if campaign is None or campaign.state not in GIVING or campaign.paused:
+            return None
+        if block.state != BlockState.WAITING or block.host != host:
             return None
         begun = transitions.begin_attempt(session, block)
         session.flush()

@@ -83,7 +83,7 @@ TERMS = (
     Term(
         "ballast",
         "ballast_rules",
-        "nftables rules in the DUT that match no packet. Every packet that reaches its IP layer walks all of them.",
+        "nftables rules in the DUT that match no packet. Every packet that reaches its IP layer traverses all of them.",
         number=Number("rules", "rules", 0, 20_000),  # as in a few real firewalls; walked in a fraction of a millisecond
         default=0,
         needs=("program.nft",),

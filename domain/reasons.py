@@ -16,7 +16,7 @@ class Explanation(NamedTuple):
 
 EXPLANATIONS: Mapping[Reason, Explanation] = {
     Reason.BALLAST_MISMATCH: Explanation(
-        meaning="Packets that had to walk the condition's netfilter rules did not, or packets of a "
+        meaning="Packets that had to traverse the condition's netfilter rules did not, or packets of a "
         "datapath that bypasses netfilter did.",
         cause="The datapath declares the wrong `tracking`, or another program changed nftables.",
         remedy="Compare `nft list ruleset` in the DUT with the condition. If no other program "

@@ -33,7 +33,8 @@ def _of_campaign(scope: Scope, action: str, argument: str = "campaign_id") -> Ru
 _READ = Rule(Scope.READ)
 _ADMIN = Rule(Scope.ADMIN)
 _SUBMITS = Rule(Scope.SUBMIT, "campaign.submit")
-_CANCEL, _RESUME = _of_campaign(Scope.SUBMIT, "cancel"), _of_campaign(Scope.SUBMIT, "resume")
+_CANCEL = _of_campaign(Scope.SUBMIT, "cancel")
+_PAUSE, _RESUME = _of_campaign(Scope.SUBMIT, "pause"), _of_campaign(Scope.SUBMIT, "resume")
 _CHANGE, _DELETE = _of_campaign(Scope.SUBMIT, "change"), _of_campaign(Scope.ADMIN, "delete")
 _ENROL = Rule(Scope.ADMIN, "host.enrol", "host", "host")
 _REVOKE_HOST = Rule(Scope.ADMIN, "host.revoke", "host", "host")
@@ -62,6 +63,8 @@ RULES: Mapping[str, Rule] = {
     "campaigns.cancel": _CANCEL,
     "web.cancel": _CANCEL,
     "web.ask_to_cancel": Rule(Scope.SUBMIT),
+    "pausing.pause": _PAUSE,
+    "web.pause": _PAUSE,
     "pausing.resume": _RESUME,
     "web.resume": _RESUME,
     "campaign_list.change_campaign": _CHANGE,

@@ -22,6 +22,7 @@ from coordinator.telemetry.reader import TelemetryUnavailable
 from coordinator.telemetry.removal import delete_telemetry
 from domain.frozen import Frozen
 from domain.keeping import KeepingChanges
+from domain.outcome import Outcome
 from domain.problems import InvalidInput, Problem
 
 blueprint = APIBlueprint("campaign_list", __name__, tag="Campaigns")
@@ -37,6 +38,9 @@ class ListQuery(Frozen):
         default="", max_length=200, description="Each word must be in the name, the id, the note or a label."
     )
     state: CampaignState | None = Field(default=None, description="Only campaigns in this state.")
+    outcome: Outcome | None = Field(
+        default=None, description="Only ended campaigns with this outcome; it is known a few seconds after the end."
+    )
     host: str = Field(default="", max_length=253, description="Only campaigns on this host.")
     label: str = Field(
         default="", max_length=500, description="`key` or `key=value`; several with commas between them, of which all."
@@ -49,7 +53,7 @@ class ListQuery(Frozen):
     @property
     def wanted(self) -> Wanted:
         """The query without its page."""
-        return Wanted(self.q, self.state, self.host, self.label, self.archived, self.sort)
+        return Wanted(self.q, self.state, self.outcome, self.host, self.label, self.archived, self.sort)
 
     def arguments(self, **changes: Any) -> dict[str, str]:
         """The query's parameters as text, with changes; without those that have their default."""

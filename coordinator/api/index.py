@@ -23,6 +23,9 @@ _LINKS = {
     "tokens": "tokens.list_tokens",
     "audit": "audit.list_audit",
     "schedules": "schedules.list_schedules",
+    "compare": "comparisons.get_comparison",
+    "combine": "combinations.get_combination",
+    "trust": "trust.get_trust",
     "series": "series.list_series",
     "rules": "rules.list_rules",
     "notices": "notices.list_notices",
@@ -38,7 +41,7 @@ class Index(BaseModel):
 
     name: str
     version: str
-    links: dict[str, str] = Field(description="The path of each collection and document, by its name.")
+    links: dict[str, str] = Field(description="The path of each collection, document and question, by its name.")
 
 
 @blueprint.get("/api/v1")

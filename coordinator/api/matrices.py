@@ -45,7 +45,7 @@ def _unreachable(error: DispatchError) -> Response:
 @blueprint.output(TraitMatrix)
 @blueprint.doc(responses={404: "The host has reported no matrix"})
 def get_matrix(host: str) -> dict[str, Any]:
-    """What each datapath of the host keeps and carries, with the evidence of each cell."""
+    """What each datapath of the host preserves and supports, with the evidence of each cell."""
     with services().store.read() as session:
         found = matrix_of(session, host)
     if found is None:

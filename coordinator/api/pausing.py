@@ -1,4 +1,4 @@
-"""Resume: a campaign that paused, because its first blocks gave no valid trial, goes on at its user's word."""
+"""Pause and resume: a campaign begins no more blocks until its user says so."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -13,13 +13,33 @@ from coordinator.store import transitions, views
 blueprint = APIBlueprint("pausing", __name__, tag="Pauses")
 
 
+@blueprint.post("/campaigns/<campaign_id>/pause")
+@blueprint.output(views.CampaignView)
+@blueprint.doc(responses=[404])
+def pause(campaign_id: str) -> Mapping[str, Any]:
+    """Begin no more blocks of a campaign until it is resumed; running blocks end, and other campaigns go on.
+
+    Repeating it is harmless. A campaign that has ended, or is being cancelled, stays as it is.
+    """
+    pause_by_id(campaign_id)
+    return get_view(campaign_id)
+
+
 @blueprint.post("/campaigns/<campaign_id>/resume")
 @blueprint.output(views.CampaignView)
 @blueprint.doc(responses=[404])
 def resume(campaign_id: str) -> Mapping[str, Any]:
-    """Go on with a campaign that paused because its first blocks gave no valid trial. Repeating it is harmless."""
+    """Go on with a campaign that a user paused, or that paused as its first blocks gave no valid trial.
+
+    Repeating it is harmless.
+    """
     resume_by_id(campaign_id)
     return get_view(campaign_id)
+
+
+def pause_by_id(campaign_id: str) -> None:
+    """Pause a campaign; it has no effect on one that has ended. Aborts with 404 if it is unknown."""
+    move_campaign(campaign_id, partial(transitions.pause_campaign, who=author()))
 
 
 def resume_by_id(campaign_id: str) -> None:

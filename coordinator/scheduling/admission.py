@@ -176,7 +176,7 @@ def _not_carried(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Pro
         for host in hosts:
             needed = carried_protocols(workload) if (workload := host.capabilities.variant("workloads", name)) else ()
             stuck = [
-                _carries(datapath, host, "protocols", carried, stated=bool(datapath.protocols))
+                _carries(datapath, host, "protocols", [one.upper() for one in carried], stated=bool(datapath.protocols))
                 for datapath in _datapaths(campaign, host)
                 if (carried := datapath.services or carried_protocols(datapath))
                 if not (set(needed) <= set(carried_protocols(datapath)) and datapath.carries_service(workload))
@@ -184,8 +184,8 @@ def _not_carried(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Pro
             if stuck:
                 yield Problem(
                     field=f"workloads.{i}",
-                    message=f"{name} is made of {' and '.join(needed)}, which is not carried by {', '.join(stuck)}; "
-                    f"leave out {name}, or those datapaths",
+                    message=f"{name} sends {' and '.join(map(str.upper, needed))}, "
+                    f"which is not carried by {', '.join(stuck)}; leave out {name}, or those datapaths",
                 )
                 break
 

@@ -15,6 +15,7 @@ from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.store.keeping import Keeping, LabelRow, keeping_of
 from coordinator.store.models import CampaignRow
 from coordinator.store.views import CampaignSummary, block_counts, summary_of
+from domain.outcome import Outcome
 from domain.texts import words_of
 
 _NOT_ENDED = 1e15  # sorts after every time: what still runs is the newest by its end
@@ -70,6 +71,7 @@ class Wanted:
 
     text: str = ""
     state: CampaignState | None = None
+    outcome: Outcome | None = None
     host: str = ""
     label: str = ""
     archived: Archived = Archived.NO
@@ -149,6 +151,8 @@ def _matching(wanted: Wanted) -> Select[Any]:
         query = query.where(_has(word))
     if wanted.state is not None:
         query = query.where(CampaignRow.state == wanted.state)
+    if wanted.outcome is not None:
+        query = query.where(CampaignRow.outcome == wanted.outcome)
     if wanted.host:  # a JSON list of names, which hold no quotation mark
         query = query.where(type_coerce(CampaignRow.hosts, Text).like(_part(f'"{wanted.host}"'), escape="\\"))
     for label in words_of(wanted.label):

@@ -22,6 +22,7 @@ from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
 from coordinator.store.outcomes import reason_to_pause
 from coordinator.store.quarantine import release_campaign
 from coordinator.store.search import calibrates, continue_search, is_check, is_unclear
+from domain.outcome import PAUSED_BY_USER
 from domain.trial import BlockResult
 
 
@@ -136,10 +137,25 @@ def _close(session: Session, block: BlockRow, now: float) -> None:
         note(session, block.campaign_id, now, f"paused: {why}")
 
 
+def pause_campaign(session: Session, campaign: CampaignRow, now: float, who: str = "") -> None:
+    """Begin no more blocks until a user resumes the campaign; running ones go on to their end.
+
+    It has no effect on a campaign that is paused, cancelled or has ended.
+    """
+    if campaign.paused or CampaignState(campaign.state) not in {CampaignState.QUEUED, CampaignState.RUNNING}:
+        return
+    campaign.paused = PAUSED_BY_USER
+    note(session, campaign.id, now, "paused by a user", who)
+    asked = select(BlockRow).where(BlockRow.campaign_id == campaign.id, BlockRow.state == BlockState.DISPATCHED)
+    for block in session.scalars(asked).all():
+        withdraw(session, block)
+
+
 def resume_campaign(session: Session, campaign: CampaignRow, now: float, who: str = "") -> None:
     """Go on with a campaign that waits for its user. It has no effect on others."""
     if campaign.paused:
-        campaign.paused = ""
+        # A campaign that paused by itself does not ask again. One that a user paused has not asked yet.
+        campaign.paused = None if campaign.paused == PAUSED_BY_USER else ""
         note(session, campaign.id, now, "resumed", who)
 
 

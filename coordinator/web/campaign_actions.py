@@ -1,9 +1,10 @@
-"""What a campaign's page offers to do with it: run again, download its TOML, cancel after a question."""
+"""What a campaign's page offers to do with it: run again, download its TOML, pause, resume, cancel after a question."""
 
 from flask import Response, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from coordinator.api import campaigns as api
+from coordinator.api.pausing import pause_by_id, resume_by_id
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.web.entry import blueprint
 from coordinator.web.form_page import resubmitted
@@ -40,4 +41,18 @@ def ask_to_cancel(campaign_id: str) -> AnyResponse | str:
 def cancel(campaign_id: str) -> AnyResponse:
     """Cancel a campaign; repeating it is harmless."""
     api.cancel_by_id(campaign_id)
+    return redirect(url_for("web.campaign", campaign_id=campaign_id), code=303)
+
+
+@blueprint.post("/campaigns/<campaign_id>/pause")
+def pause(campaign_id: str) -> AnyResponse:
+    """Begin no more blocks until a user continues; repeating it is harmless."""
+    pause_by_id(campaign_id)
+    return redirect(url_for("web.campaign", campaign_id=campaign_id), code=303)
+
+
+@blueprint.post("/campaigns/<campaign_id>/resume")
+def resume(campaign_id: str) -> AnyResponse:
+    """Go on with a campaign that is paused; repeating it is harmless."""
+    resume_by_id(campaign_id)
     return redirect(url_for("web.campaign", campaign_id=campaign_id), code=303)

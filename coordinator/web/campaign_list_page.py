@@ -12,6 +12,7 @@ from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store.campaign_list import Archived, Order
 from coordinator.web.entry import blueprint
+from domain.outcome import Outcome
 from domain.problems import InvalidInput, problems_of
 
 SHOWN = 50  # campaigns on a page
@@ -30,8 +31,8 @@ _ARCHIVES = {Archived.NO: "not archived", Archived.YES: "archived", Archived.ANY
 def campaigns() -> str:
     """The campaigns that match the search, the newest first."""
     return render_template(
-        "web/campaigns.html", **_campaign_list(), hosts=_host_names(), states=CampaignState, orders=_ORDERS,
-        archives=_ARCHIVES,
+        "web/campaigns.html", **_campaign_list(), hosts=_host_names(), states=CampaignState, outcomes=Outcome,
+        orders=_ORDERS, archives=_ARCHIVES,
     )  # fmt: skip
 
 

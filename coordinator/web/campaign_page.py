@@ -3,13 +3,11 @@
 import json
 from typing import Any
 
-from flask import Response, abort, make_response, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response as AnyResponse
+from flask import Response, abort, make_response, render_template, request
 
 from coordinator.access import sharing
 from coordinator.api import campaigns as api
 from coordinator.api.comparisons import host_factor_of
-from coordinator.api.pausing import resume_by_id
 from coordinator.api.trials import path_of
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
@@ -36,7 +34,7 @@ from domain.failures import group_by_reasons, invalid_total
 from domain.figure_tables import figure_tables
 from domain.gate import counts_text, worst
 from domain.load import ClosedLoad
-from domain.outcome import Outcome, reasons_text
+from domain.outcome import PAUSED_BY_USER, Outcome, reasons_text
 from domain.report import MIN_PAIRS, CampaignReport
 from domain.texts import ratio_text
 from domain.toml_text import toml_text
@@ -166,13 +164,6 @@ def progress(campaign_id: str) -> Response:
     return response
 
 
-@blueprint.post("/campaigns/<campaign_id>/resume")
-def resume(campaign_id: str) -> AnyResponse:
-    """Go on with a campaign that paused; repeating it is harmless."""
-    resume_by_id(campaign_id)
-    return redirect(url_for("web.campaign", campaign_id=campaign_id), code=303)
-
-
 def _tab(template: str, tab: str, campaign_id: str, **found: Any) -> str:
     return _shown(template, tab, **_progress(campaign_id), **found)
 
@@ -194,6 +185,7 @@ def _progress(campaign_id: str) -> dict[str, Any]:
     return {
         "view": view,
         "live": not state.ended,
+        "paused_by_user": PAUSED_BY_USER,
         "grafana": grafana.campaign_link(view),
         "announcement": f"Campaign {state}{outcome}, {done}.{trials}",
     }

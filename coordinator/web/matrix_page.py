@@ -1,4 +1,4 @@
-"""The page of trait matrices: what each datapath keeps and carries, from the tests of each host."""
+"""The page of trait matrices: what each datapath preserves and supports, from the tests of each host."""
 
 from dataclasses import dataclass, replace
 

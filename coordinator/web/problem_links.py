@@ -43,9 +43,9 @@ FOLDS = {
     "traffic": ("workloads", "parameters"),
     "levels": ("levels",),
     "hosts": ("hosts",),
-    "probes": ("probes", "probe_levels"),
-    "advanced": ("description", "primary", "slices", "slice_s", "open_slice_s", "warm_up_s", "clients", "seed",
-                 "precision", "equivalence_margin", "margins", "expect"),
+    "probes": ("probes", "probe_levels", "flame_graphs"),
+    "advanced": ("description", "slices", "slice_s", "open_slice_s", "warm_up_s", "clients", "precision", "focus",
+                 "focus_levels", "focus_slices", "equivalence_margin", "seed", "primary", "margins", "expect"),
 }  # fmt: skip
 """The parts of the form that are folded, and their fields."""
 

@@ -14,7 +14,7 @@ from domain.gate import counts_text
 from domain.report import Family
 from domain.toml_text import toml_text
 
-_STYLES = ("showdown.css", "answer.css")
+_STYLES = ("showdown.css", "answer.css", "print.css")
 
 
 @blueprint.get("/campaigns/<campaign_id>/report.html")

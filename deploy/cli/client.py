@@ -54,6 +54,10 @@ class Coordinator(ServiceMethods):
         """Request the cancellation of a campaign; its state shows when it is cancelled."""
         return self._ask("POST", f"campaigns/{segment_of(campaign_id)}/cancel")
 
+    def pause(self, campaign_id: str) -> dict[str, Any]:
+        """Begin no more blocks of a campaign until it is resumed."""
+        return self._ask("POST", f"campaigns/{segment_of(campaign_id)}/pause")
+
     def resume(self, campaign_id: str) -> dict[str, Any]:
         """Go on with a paused campaign."""
         return self._ask("POST", f"campaigns/{segment_of(campaign_id)}/resume")

@@ -21,7 +21,7 @@ from domain.hints import did_you_mean
 GROUP = "showdown.commands"
 _SHORT_HELP = 160  # characters; the formatter wraps them
 SECTIONS = {
-    "Measure": ("run", "validate", "submit", "status", "watch", "cancel", "resume", "replicate", "workloads"),
+    "Measure": ("run", "validate", "submit", "status", "watch", "cancel", "pause", "resume", "replicate", "workloads"),
     "Read": ("report", "explain", "compare", "combine", "trend", "trust", "verify"),
     "Keep": ("label", "note", "archive", "delete", "share"),
     "Host": ("doctor", "matrix", "sweep"),

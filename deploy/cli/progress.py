@@ -15,7 +15,7 @@ from deploy.cli.planning import may_add_blocks, precision_reached
 from deploy.cli.state import drained_lines
 from deploy.cli.trouble import TroubleWatcher
 from domain.campaign import CALIBRATION
-from domain.outcome import Tally, reasons_text
+from domain.outcome import PAUSED_BY_USER, Tally, reasons_text
 
 POLL_S = 1.0  # polling costs CPU on the measured host
 UNREACHABLE_AFTER_S = 30.0  # a coordinator may be restarted during a campaign
@@ -64,7 +64,8 @@ class Display:
             if line not in self._said:
                 self._said.add(line)
                 self.say(line)
-        state, done, total = str(campaign["state"]), int(campaign["blocks_done"]), int(campaign["blocks_total"])
+        state = "paused" if campaign.get("paused") else str(campaign["state"])
+        done, total = int(campaign["blocks_done"]), int(campaign["blocks_total"])
         cell, left = campaign["progress"]["cell"], time_left(campaign)
         if self._console.is_terminal:
             now = current_cell(campaign)
@@ -146,7 +147,7 @@ def follow(
             display.show(campaign)
             if campaign["state"] in ENDED or until():
                 return str(campaign["state"])
-            if campaign.get("paused"):
+            if campaign.get("paused") not in (None, "", PAUSED_BY_USER):  # a user who pauses it goes on, too
                 raise CampaignPaused(campaign_id, str(campaign["paused"]))
         sleep(POLL_S)
 

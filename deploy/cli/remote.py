@@ -27,7 +27,6 @@ from deploy.cli.output import (
 from deploy.cli.planning import plan_lines
 from deploy.cli.progress import await_end
 from deploy.cli.result_files import ResultFiles, result_files_options
-from domain.outcome import state_text
 from domain.texts import counted
 
 DEFAULT_URL = "http://127.0.0.1:8400"
@@ -194,16 +193,3 @@ def cancel(coordinator: Coordinator, campaign_id: str | None, *, every: bool, ye
 def _cancelled(campaign: Mapping[str, Any]) -> str:
     late = ", so there is nothing to cancel" if campaign["state"] in ("complete", "failed") else ""
     return f"campaign {campaign['id']} is {campaign['state']}{late}"
-
-
-@click.command()
-@click.argument("campaign_id")
-@json_option
-@coordinator_command
-def resume(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
-    """Go on with CAMPAIGN_ID, which paused because its first blocks gave no valid trial."""
-    campaign = coordinator.resume(campaign_id)
-    if as_json:
-        print_json(campaign)
-    else:
-        click.echo(f"campaign {campaign_id} is {state_text(campaign)}")

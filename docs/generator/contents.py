@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from docs.generator import fields, results, scenarios, thresholds, variants
+from docs.generator import fields, glossary, results, scenarios, thresholds, variants
 
 Block = Callable[[], str]
 
 DOCUMENTS: Mapping[str, Mapping[str, Block]] = {
     "README.md": {"datapaths": variants.datapaths_in_short},
+    "coordinator/web/glossary.toml": {"glossary": glossary.terms},
     "deploy/campaigns/catalogue.toml": {"datapaths": variants.catalogue_list},
     "docs/campaigns.md": {
         "campaign fields": fields.campaign_fields,

@@ -202,11 +202,11 @@ def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None
     check_lost_connection(tab)
     expect(page.locator("#progress")).to_contain_text("of 5")
     traffic = page.locator("#traffic")
-    expect(traffic.get_by_role("heading")).to_have_text("Now")
+    expect(traffic.get_by_role("heading")).to_have_text("Traffic now")
     expect(traffic.locator("tbody tr")).to_have_count(2, timeout=CAMPAIGN_MS)
     expect(traffic.locator(".uplot canvas")).to_have_count(2)
     expect(page.locator("#progress .state").first).to_have_text("complete", timeout=CAMPAIGN_MS)
-    expect(traffic.get_by_role("heading")).to_have_text("How it ran")
+    expect(traffic.get_by_role("heading")).to_have_text("Traffic over time")
     report = page.request.get(f"/api/v1{campaign}/report").json()
     # A busy machine spoils trials, and says so; the page must then show just that. Any other trial must be valid.
     assert [trial for trial in report["invalid"] if not TRANSIENT_REASONS & set(trial["reasons"])] == []

@@ -103,7 +103,7 @@ def test_a_campaign_that_has_ended_shows_its_charts(
 ) -> None:
     with opened(chromium, site, f"/campaigns/{ended}/live", width=width, dark=dark) as page:
         traffic, stages = page.locator("#traffic"), page.locator("#kernel-latency")
-        expect(traffic.get_by_role("heading")).to_have_text("How it ran")
+        expect(traffic.get_by_role("heading")).to_have_text("Traffic over time")
         expect(traffic.locator("tbody tr")).to_have_count(2)
         expect(traffic.locator("tbody tr").nth(1)).to_contain_text(re.compile(r"(59\.\d|60\.0) k to 6[01]\.\d k"))
         expect(page.get_by_role("img", name="Traffic over time: requests/s")).to_be_visible()
@@ -134,11 +134,11 @@ def test_a_running_campaign_is_followed_until_it_has_ended(chromium: Browser, si
         site.run_block(campaign_id)
         expect(traffic.locator("tbody tr")).to_have_count(2)
         expect(traffic.locator("tbody tr").first).to_contain_text("direct")
-        expect(traffic.get_by_role("heading")).to_have_text("Now")
+        expect(traffic.get_by_role("heading")).to_have_text("Traffic now")
         expect(message).to_be_empty()
         page.evaluate("window.neverReloaded = true")
         site.run_block(campaign_id)
-        expect(traffic.get_by_role("heading")).to_have_text("How it ran")
+        expect(traffic.get_by_role("heading")).to_have_text("Traffic over time")
         expect(traffic.get_by_label("Time", exact=True)).to_be_hidden()
         assert page.evaluate("window.neverReloaded")
 

@@ -1,5 +1,6 @@
 """What axe-core finds on a page, and whether the page is wider than its window."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
@@ -7,8 +8,9 @@ from playwright.sync_api import Page as Tab
 
 from tests import ROOT
 
-WIDTHS = (1280, 390)
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+Scheme = Literal["light", "dark"]
+VIEWS: tuple[tuple[int, Scheme], ...] = ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark"))
+"""Widths in pixels, with colours."""
 _DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
@@ -18,16 +20,15 @@ def _axe() -> str:
     return (ROOT / "tests/vendor/axe.min.js").read_text(encoding="utf-8")
 
 
-def barriers(tab: Tab) -> list[str]:
-    """What is found at both widths, light and dark: the rule, how many elements, and the first of them."""
+def barriers(tab: Tab, views: Sequence[tuple[int, Scheme]] = VIEWS) -> list[str]:
+    """What is found in each view: the rule, how many elements, and the first of them."""
     tab.evaluate(_axe())
     found = []
-    for width in WIDTHS:
+    for width, scheme in views:
         tab.set_viewport_size({"width": width, "height": 900})
-        for scheme in SCHEMES:
-            tab.emulate_media(color_scheme=scheme)
-            tab.evaluate(_DRAWN)  # charts are drawn again in the other colours
-            found += [f"at {width} px, {scheme}: {one}" for one in _findings(tab)]
+        tab.emulate_media(color_scheme=scheme)
+        tab.evaluate(_DRAWN)  # charts are drawn again in the other colours
+        found += [f"at {width} px, {scheme}: {one}" for one in _findings(tab)]
     return found
 
 

@@ -77,12 +77,12 @@ PAGES: tuple[Page, ...] = (
         "A campaign is cancelled only after a question.",
     ),
     Page("hosts", "hosts", lambda _: "/hosts", "Hosts: what each can run, and what it lacks."),
-    Page("matrix", "matrix", lambda _: "/matrix", "Matrix: what each datapath keeps and carries, by trying."),
+    Page("matrix", "matrix", lambda _: "/matrix", "Matrix: what each datapath preserves and supports, by trying."),
     Page("shares", "shares", _of("/shares"), "Links that show one campaign to people without a token."),
     Page("tokens", "tokens", lambda _: "/tokens", "Tokens: who may read, submit or administer."),
     Page("audit", "audit_log_page", lambda _: "/audit", "Who did what, and when."),
     Page("quarantine", "quarantine", lambda _: "/quarantine", "What made an error and was set aside."),
-    Page("reasons", "reasons", lambda _: "/reasons", "What each reason means, and what to do."),
+    Page("reasons", "reasons", lambda _: "/reasons", "What each reason and each word means, and what to do."),
     Page("api", "api_document", lambda _: "/docs/api", "The REST API with examples."),
 )
 

@@ -107,7 +107,7 @@ def telemetry(running: Running, campaign_id: str) -> dict[str, Any]:
 
 
 def matrix_of(running: Running) -> Recording:
-    """What each datapath keeps and carries on this host, by trying."""
+    """What each datapath preserves and supports on this host, by trying."""
     (host,) = running.coordinator.hosts()
     with client_of(running) as http:
         http.post(f"hosts/{host['name']}/matrix", json={}).raise_for_status()

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+from flask.testing import FlaskClient
 from numpy.typing import NDArray
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page as Tab
@@ -18,6 +19,7 @@ from tests.pictures.example import recording
 from tests.pictures.pages import Page
 
 ADDRESS = "http://localhost"  # as the clients without a window ask: the pages are the same
+_SENT_HEADERS = ("hx-", "accept", "content-type")
 _HIDDEN_HEADERS = ("content-length", "content-encoding", "transfer-encoding")
 _PIXELS = """async (png) => {
   const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
@@ -34,6 +36,25 @@ _PIXELS = """async (png) => {
 @contextmanager
 def window(chromium: Chromium, browser: Browser, page: Page) -> Iterator[Tab]:
     """A tab that shows the page."""
+    with _tab(chromium) as tab:
+        tab.route("**/*", lambda route: _answer(route, browser, page))
+        tab.goto(page.path(browser.example))
+        if page.until:
+            tab.wait_for_selector(page.until)
+        tab.wait_for_load_state("networkidle")
+        yield tab
+
+
+@contextmanager
+def window_of(chromium: Chromium, client: FlaskClient) -> Iterator[Tab]:
+    """An empty tab, whose requests this client makes, forms included."""
+    with _tab(chromium) as tab:
+        tab.route("**/*", lambda route: _ask(route, client))
+        yield tab
+
+
+@contextmanager
+def _tab(chromium: Chromium) -> Iterator[Tab]:
     context = chromium.new_context(
         base_url=ADDRESS,
         viewport={"width": 1280, "height": 900},
@@ -41,13 +62,7 @@ def window(chromium: Chromium, browser: Browser, page: Page) -> Iterator[Tab]:
         locale="en-GB",
         reduced_motion="reduce",
     )
-    tab = context.new_page()
-    tab.route("**/*", lambda route: _answer(route, browser, page))
-    tab.goto(page.path(browser.example))
-    if page.until:
-        tab.wait_for_selector(page.until)
-    tab.wait_for_load_state("networkidle")
-    yield tab
+    yield context.new_page()
     context.close()
 
 
@@ -57,13 +72,20 @@ def _answer(route: Route, browser: Browser, page: Page) -> None:
     if (found := _recorded(browser, address.path, address.query)) is not None:
         route.fulfill(json=found)
         return
+    _ask(route, browser.client(page))
+
+
+def _ask(route: Route, client: FlaskClient) -> None:
+    address, asked = urlsplit(route.request.url), route.request
     path = address.path + (f"?{address.query}" if address.query else "")
-    headers = {name: value for name, value in route.request.headers.items() if name.startswith(("hx-", "accept"))}
+    headers = {name: value for name, value in asked.headers.items() if name.startswith(_SENT_HEADERS)}
     headers.pop("accept-encoding", None)
-    answer = browser.client(page).get(path, headers=headers)
+    answer = client.open(path, method=asked.method, headers=headers, data=asked.post_data_buffer, follow_redirects=True)
+    body = answer.get_data()
+    answer.close()  # the file that it may have been read from
     kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HIDDEN_HEADERS}
     kept.pop("Set-Cookie", None)
-    route.fulfill(status=answer.status_code, headers=kept, body=answer.data)
+    route.fulfill(status=answer.status_code, headers=kept, body=body)
 
 
 def _recorded(browser: Browser, path: str, query: str) -> Any:

@@ -20,7 +20,7 @@ _WIDTH = 132  # of the table, unless the terminal is wider
 @click.option("--evidence", is_flag=True, help="Print the evidence of each cell.")
 @click.option("--write-docs", is_flag=True, help="Write this host's matrix into docs/datapaths/traits.md.")
 def matrix(names: tuple[str, ...], as_json: bool, evidence: bool, write_docs: bool) -> None:
-    """Test what each datapath keeps and carries. Traits: client address, UDP, half-close, fails closed …
+    """Test what each datapath preserves and supports. Traits: client address, UDP, half-close, fails closed …
 
     Takes about a minute, as root, in one lab after another. The result is kept in SHOWDOWN_STATE_DIR, and this host's
     worker reports it to the coordinator. Exit code 1 if a test broke.

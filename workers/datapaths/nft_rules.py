@@ -1,6 +1,6 @@
 """A blocklist as nftables rules in sequence: one rule for each address, as scripts append them.
 
-A packet that is in no rule walks all of them. So its cost grows with the list, and the list has a bound.
+A packet that is in no rule traverses all of them. So its cost grows with the list, and the list has a bound.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ MAX_RULES = 10_000
 
 
 class NftRules(Datapath):
-    """A chain of rules that a packet walks until one matches."""
+    """A chain of rules that a packet traverses until one matches."""
 
     name = "nft_rules"
     function = "filter"
@@ -23,7 +23,7 @@ class NftRules(Datapath):
     requires = ("program.nft", "nft.payload_set")
     blocks_attacks = True
     bounds: ClassVar[Mapping[str, Bound]] = {
-        "blocklist_entries": Bound(MAX_RULES, "every packet that passes walks every rule")
+        "blocklist_entries": Bound(MAX_RULES, "every packet that passes traverses every rule")
     }
 
     def attach(self, lab: Lab, stack: ExitStack) -> Attachment:

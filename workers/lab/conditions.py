@@ -28,7 +28,7 @@ BALLAST_TABLE, TRACKING_TABLE = "showdown_ballast", "showdown_tracking"
 
 # At prerouting, because every packet traverses it once in the DUT, forwarded or delivered to a proxy. A proxied packet
 # never reaches ``forward``, and a forwarded one never reaches ``input``. Priority raw comes before connection tracking
-# and before all rules of datapaths. No rule matches, so each packet walks all of them, and the last one counts it.
+# and before all rules of datapaths. No rule matches, so each packet traverses all of them, and the last one counts it.
 _BALLAST = """\
     counter walked {{ }}
     chain ballast {{
@@ -67,7 +67,7 @@ class AppliedCondition(Protocol):
         """Connections in the DUT's table now; ``None`` if the kernel tracks none. Takes microseconds."""
 
     def ballast_packets(self) -> int | None:
-        """Packets that have walked the ballast; ``None`` if there is none. Raises :class:`ConditionError`."""
+        """Packets that have traversed the ballast; ``None`` if there is none. Raises :class:`ConditionError`."""
 
     def beside(self) -> AbstractContextManager[None]:
         """What runs beside the traffic, as long as the context lasts: an attack or flood.

@@ -3,11 +3,8 @@
 from collections.abc import Callable
 
 from domain.cpu_time import CpuTime
-from domain.noise_limits import MAX_FOREIGN_IDLE_SHARE
+from domain.noise_limits import BASELINE_S, MAX_FOREIGN_IDLE_SHARE, baseline_looks
 from workers.runner.cpu import CpuMeter
-
-BASELINE_S = 0.5  # idle time before the first slice, with every lab built …
-BASELINE_LOOKS = 4  # … repeated while other processes are busy; a second attempt waits 4 times as long, a third 9 times
 
 
 def idle_baseline(
@@ -15,11 +12,11 @@ def idle_baseline(
 ) -> tuple[float, str]:
     """Busy CPU seconds per second of the idle host, and what is wrong with that figure, if anything.
 
-    Open levels subtract it, so foreign processes must be idle meanwhile. This waits for that. A block has only three
-    attempts, and a process that is busy for seconds would spoil them all. ``proceed`` is called before each look.
+    Open levels subtract it, so foreign processes must be idle meanwhile. This waits for that, the longer the later the
+    attempt. ``proceed`` is called before each look.
     """
     idle = CpuTime()
-    for _ in range(BASELINE_LOOKS * attempt**2):
+    for _ in range(baseline_looks(attempt)):
         proceed()
         before = meter.snapshot()
         sleep(BASELINE_S)

@@ -101,12 +101,6 @@
     event.preventDefault();
     goTo(event.target);
   });
-  document.getElementById("toml-file")?.addEventListener("change", async (event) => {
-    const [file] = event.target.files;
-    if (!file) return;
-    form.elements.toml.value = await file.text();
-    form.elements.toml.dispatchEvent(new Event("input", { bubbles: true }));
-  });
   // A pointer chooses a preset at once; arrow keys only move among them.
   for (const card of document.querySelectorAll(".preset")) {
     card.addEventListener("pointerup", (event) => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // When htmx replaces a part of the page, opened details stay open and the focus stays. Signing out deletes drafts.
+// On paper nothing is folded.
 "use strict";
 
 (() => {
@@ -35,6 +36,17 @@
     if (!event.detail.xhr?.status) return;
     lostAt = event.detail.xhr.status >= 502 ? (lostAt ?? new Date()) : null;
     showConnection();
+  });
+
+  let unfolded = [];
+
+  window.addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("#results details:not([open])")];
+    for (const details of unfolded) details.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const details of unfolded) details.open = false;
+    unfolded = [];
   });
 
   document.addEventListener("submit", (event) => {

@@ -48,6 +48,7 @@ class Fake:
         self.state = "complete"
         self.report = report()
         self.requests = []
+        self.more = {}
         self.readiness = {"checked_at": "2026-01-01T00:00:00Z", "ready": True, "troubles": []}
         self.host = {"name": "h1", "online": True, "deaf_since": None, "remedy": "", "clock_skew_s": 0.2,
                      "capabilities": {"host": "h1"}}  # fmt: skip
@@ -66,6 +67,7 @@ class Fake:
             ("GET", "campaigns/k3f9x2ab"): (200, view(self.state)),
             ("GET", "campaigns/k3f9x2ab/report"): (200, self.report.model_dump(mode="json")),
             ("POST", "campaigns/k3f9x2ab/cancel"): (200, view("cancelling")),
+            **self.more,
         }
         status, body = answers.get(self.requests[-1], (404, {"message": "there is no such campaign"}))
         if request.headers["authorization"] != f"Bearer {TOKEN}":

@@ -35,12 +35,26 @@ def test_pages_are_linked_in_both_directions(coordinator_app: CoordinatorApp) ->
     assert "Link" not in coordinator_app.get("campaigns").headers
 
 
+def test_the_outcome_narrows_the_list_and_its_next_pages(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    for number in range(4):
+        campaign_id = coordinator_app.submit(name=f"c{number}")
+        if number:
+            coordinator_app.cancel(campaign_id)
+    coordinator_app.wait(1, present=("h1",))
+    first = coordinator_app.get("campaigns?outcome=cancelled&sort=name&limit=2")
+    assert ([one["name"] for one in first.json["campaigns"]], first.json["total"]) == (["c1", "c2"], 3)
+    assert "outcome=cancelled" in first.headers["Link"]
+    assert coordinator_app.get("campaigns?outcome=answered").json["total"] == 0
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
         ("limit=0", "limit"),
         ("limit=1001", "limit"),
         ("state=done", "state"),
+        ("outcome=good", "outcome"),
         ("sort=size", "sort"),
         ("archived=maybe", "archived"),
         ("cursor=x", "cursor"),

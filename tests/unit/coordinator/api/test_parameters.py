@@ -127,7 +127,7 @@ def test_every_host_must_take_them(coordinator_app: CoordinatorApp) -> None:
 def test_what_a_datapath_cannot_carry_is_refused_with_the_reason(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     assert refused(coordinator_app, workloads=["stream", "udp_rr"]) == {
-        "workloads.1": "udp_rr is made of udp, which is not carried by tproxy (it carries tcp); "
+        "workloads.1": "udp_rr sends UDP, which is not carried by tproxy (it carries TCP); "
         "leave out udp_rr, or those datapaths"
     }
     coordinator_app.submit(workloads=["udp_rr"], datapaths=["direct", "direct"])
@@ -137,7 +137,7 @@ def test_what_a_datapath_cannot_carry_is_refused_with_the_reason(coordinator_app
 def test_a_host_that_states_no_protocols_is_taken_to_carry_tcp(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     said = refused(coordinator_app, workloads=["udp_rr"], datapaths=["direct", "ebpf_redirect"])
-    assert "the worker of h1 states no protocols, so tcp is assumed; update Showdown on h1" in said["workloads.0"]
+    assert "the worker of h1 states no protocols, so TCP is assumed; update Showdown on h1" in said["workloads.0"]
     coordinator_app.submit(workloads=["stream"], datapaths=["direct", "ebpf_redirect"])
 
 

@@ -36,15 +36,15 @@ def test_tcp_over_ipv4_is_admitted_whether_stated_or_not(workload: Variant, fiel
 
 def test_unstated_protocols_are_taken_for_tcp() -> None:
     assert problems(UDP) == {
-        "workloads.0": "udp_rr is made of udp, which is not carried by old (the worker of h1 states no protocols, "
-        "so tcp is assumed; update Showdown on h1); leave out udp_rr, or those datapaths"
+        "workloads.0": "udp_rr sends UDP, which is not carried by old (the worker of h1 states no protocols, "
+        "so TCP is assumed; update Showdown on h1); leave out udp_rr, or those datapaths"
     }
     assert problems(UDP, **STATED) == {}
 
 
 def test_an_unstated_workload_is_taken_for_tcp() -> None:
     assert problems(OLD, protocols=("udp",)) == {
-        "workloads.0": "old_http is made of tcp, which is not carried by old (it carries udp); "
+        "workloads.0": "old_http sends TCP, which is not carried by old (it carries UDP); "
         "leave out old_http, or those datapaths"
     }
 
@@ -66,7 +66,7 @@ def test_a_datapath_that_carries_http_only_is_offered_nothing_else() -> None:
     assert problems(chat, **only) == {}
     assert problems(echo, **STATED) == {}
     assert problems(echo, **only) == {
-        "workloads.0": "tcp_rr is made of tcp, which is not carried by old (it carries http); "
+        "workloads.0": "tcp_rr sends TCP, which is not carried by old (it carries HTTP); "
         "leave out tcp_rr, or those datapaths"
     }
 

@@ -10,6 +10,7 @@ from coordinator.store.keeping import DeletionRow
 from coordinator.store.models import Base, CampaignRow
 from coordinator.store.quarantine import Kind, set_aside
 from domain.keeping import KeepingChanges
+from domain.outcome import Outcome
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
 NAMES = ("Apple", "banana", "cherry_1", "cherry-2", "date", "elder", "fig")
@@ -111,6 +112,19 @@ def test_filters_narrow_the_list_and_its_count(app: CoordinatorApp, ids: dict[st
     assert page(app, Wanted(host="h2"), limit=1).total == 1
     assert page(app, Wanted(host="none")).first == 0
     assert other == page(app, Wanted(host="h2")).campaigns[0]["id"]
+
+
+def test_the_list_is_filtered_by_outcome(app: CoordinatorApp, ids: dict[str, str]) -> None:
+    app.cancel(ids["banana"])
+    app.register("h2")
+    app.submit(name="short", hosts=["h2"], blocks=1)
+    app.wait(1, present=("h1", "h2"))
+    app.run_block("h2")
+    app.wait(1, present=("h1", "h2"))  # the ticker stores the outcomes
+    assert names(app, outcome=Outcome.CANCELLED) == ["banana"]
+    assert names(app, outcome=Outcome.PARTLY) == ["short"]
+    assert names(app, outcome=Outcome.PARTLY, host="h1") == []
+    assert page(app, Wanted(outcome=Outcome.ANSWERED)).total == 0
 
 
 def test_a_deleted_campaign_leaves_one_row(app: CoordinatorApp) -> None:

@@ -47,11 +47,14 @@ def test_the_form_keeps_the_search(coordinator_app: CoordinatorApp, browser: Fla
     coordinator_app.register()
     coordinator_app.submit(name="apple")
     coordinator_app.cancel(coordinator_app.submit(name="pear"))
-    page = browser.get("/campaigns?q=p&state=cancelled&host=h1&label=&archived=no&sort=name")
+    coordinator_app.wait(1, present=("h1",))
+    page = browser.get("/campaigns?q=p&state=cancelled&outcome=cancelled&host=h1&label=&archived=no&sort=name")
     assert rows(page.text) == ["pear"]
     assert 'name="q" value="p"' in page.text
     assert "<option selected>cancelled</option>" in page.text
+    assert '<option value="cancelled" selected>cancelled</option>' in page.text
     assert "<option selected>h1</option>" in page.text
+    assert rows(browser.get("/campaigns?outcome=answered").text) == []
     none = browser.get("/campaigns?q=plum")
     assert "No campaign matches." in sentences(none)
     assert 'role="search"' in none.text

@@ -2,6 +2,7 @@
 
 import html
 import re
+from html.parser import HTMLParser
 
 import pytest
 from flask.testing import FlaskClient
@@ -10,6 +11,33 @@ from coordinator.web.problem_links import FOLDS, LABELS, said
 from domain.campaign import Campaign
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import csrf, send
+
+OF_FIELD = {"copy": "datapaths"} | {f"level_{part}": "levels" for part in ("name", "kind", "load", "condition")}
+"""The field of a problem, where the page's fields have other names."""
+
+
+class FoldedFields(HTMLParser):
+    """The fields of the form by the folded part that they are in."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: dict[str, set[str]] = {}
+        self._open: list[str] = []  # the ids of the nested <details>
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "details":
+            is_fold = given.get("class") == "panel fold"
+            self._open.append((given.get("id") or "").removesuffix("-part") if is_fold else "")
+            return
+        part, name = next(filter(None, self._open), ""), given.get("name")  # a filter has no name
+        if tag in ("input", "select", "textarea") and part and name:
+            self.found.setdefault(part, set()).add(OF_FIELD.get(name, name.partition(".")[0]))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "details":
+            self._open.pop()
 
 
 def summary(page: str) -> list[tuple[str, str]]:
@@ -32,6 +60,19 @@ def test_the_summary_links_to_every_field(coordinator_app: CoordinatorApp, brows
     for fold in ("datapaths", "levels", "advanced"):
         assert re.search(rf'id="{fold}-part" open', page), fold
     assert not re.search(r'id="probes-part" open', page)
+
+
+def test_every_folded_field_is_known_with_its_part(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    found = FoldedFields(browser.get("/campaigns/new").text).found
+    assert found == {part: set(names) for part, names in FOLDS.items()}
+
+
+def test_a_part_with_a_problem_of_the_focus_is_open(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    page = send(browser, focus_slices="many").text
+    assert dict(summary(page))["focus_slices"] == "Slices in the focus: Must be a whole number."
+    assert re.search(r'id="advanced-part" open', page)
 
 
 def test_one_round_shows_typing_mistakes_and_unknown_names(

@@ -18,7 +18,7 @@ def test_the_life_of_a_campaign_on_its_page(coordinator_app: CoordinatorApp, bro
     path = f"/campaigns/{campaign_id}"
     queued = every_tab(browser, campaign_id)
     assert 'state-queued">queued' in queued.text
-    assert "waiting for h1 to take a block" in sentences(queued)
+    assert "block 0: waiting for h1 to begin it; last asked at" in sentences(queued)
     assert f'hx-get="{path}/progress?seen=0"' in queued.text
     assert "The first figures appear when the first block has ended." in queued.text
 

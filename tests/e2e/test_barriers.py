@@ -1,0 +1,185 @@
+"""axe-core over states that have no picture: errors, pauses, failures, nothing measured, empty lists, files."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser
+from playwright.sync_api import Page as Tab
+
+from tests.pictures.barriers import Scheme, barriers
+from tests.pictures.window import window_of
+from tests.unit.coordinator.coordinator_app import CoordinatorApp
+from tests.unit.coordinator.pages import csrf, send, signed_in
+from tests.unit.coordinator.test_outcomes import run, spoil
+
+pytestmark = pytest.mark.e2e
+
+VIEWS: tuple[tuple[int, Scheme], ...] = ((1280, "light"), (390, "dark"))
+WRONG: dict[str, Any] = {
+    "name": "no spaces please",
+    "datapaths": ["tproxi"],
+    "blocks": "many",
+    "level_load": ["closed(8)", "lots"],
+    "focus_slices": "few",
+    "primary": "what / is: this",
+    "expect": "x",
+    "hosts": "nosuch",
+}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoordinatorApp]:
+    """A coordinator with one host."""
+    app = CoordinatorApp(tmp_path_factory.mktemp("barriers"))
+    app.register()
+    yield app
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoordinatorApp]:
+    """A coordinator to which nothing has happened."""
+    app = CoordinatorApp(tmp_path_factory.mktemp("empty"))
+    yield app
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def client(app: CoordinatorApp) -> FlaskClient:
+    return signed_in(app)
+
+
+@pytest.fixture
+def tab(chromium: Browser, client: FlaskClient) -> Iterator[Tab]:
+    with window_of(chromium, client) as tab:
+        yield tab
+
+
+@pytest.fixture(scope="module")
+def campaigns(app: CoordinatorApp) -> dict[str, str]:
+    """Campaigns in states without a picture, by what they are."""
+    found = {"failed": app.submit(name="failed", blocks=1)}
+    for _ in range(3):
+        app.wait(1, present=("h1",))
+        message = app.last_sent()
+        lease = app.claim(message)
+        app.call("report", message, {"lease": lease, "failure": "nginx is not installed"})
+    found["nothing"] = app.submit(name="nothing", blocks=1)
+    for _ in range(3):
+        spoil(app)
+    found["measured"] = app.submit(name="measured", blocks=5, expect={"much": "tproxy.requests_per_s >= 10 * direct"})
+    run(app, 5)
+    found["retried"] = app.submit(name="retried", blocks=3)
+    spoil(app)
+    app.wait(1, present=("h1",))
+    found["paused"] = app.submit(name="paused")
+    app.client.post(f"/api/v1/campaigns/{found['paused']}/pause", headers=app.user)
+    return found
+
+
+def shown(tab: Tab, path: str) -> list[str]:
+    tab.goto(path)
+    tab.wait_for_load_state("networkidle")
+    return barriers(tab, VIEWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("failed", ""),
+        ("failed", "/trials"),
+        ("nothing", ""),
+        ("nothing", "/verdicts"),
+        ("retried", "/live"),
+        ("paused", ""),
+    ],
+)
+def test_campaigns_without_an_answer(tab: Tab, campaigns: dict[str, str], name: str, place: str) -> None:
+    assert shown(tab, f"/campaigns/{campaigns[name]}{place}") == []
+
+
+def test_the_form_with_errors(tab: Tab, client: FlaskClient) -> None:
+    answer = send(client, **WRONG)
+    assert answer.status_code == 422
+    tab.goto("/campaigns/new")
+    write(tab, answer.text)
+    assert tab.locator("#problems li").count() >= 6
+    tab.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert barriers(tab, VIEWS) == []
+
+
+def test_toml_with_errors(tab: Tab, client: FlaskClient) -> None:
+    page = client.get("/campaigns/new/toml")
+    text = 'name = "x"\nblokcs = 3\n[levels]\nlow = "shut(8)"\n'
+    tab.goto("/campaigns/new/toml")
+    write(tab, client.post("/campaigns", data={"toml": text, "csrf_token": csrf(page)}).text)
+    assert tab.locator("#problems li").count() >= 2
+    assert barriers(tab, VIEWS) == []
+
+
+def test_a_form_whose_session_has_ended(tab: Tab, app: CoordinatorApp) -> None:
+    tab.goto("/campaigns/new")
+    write(tab, app.app.test_client().post("/campaigns", data={"name": "kept"}).text)
+    assert tab.locator("input[name=token]").count() == 1
+    assert barriers(tab, VIEWS) == []
+
+
+@pytest.mark.parametrize("path", ["/campaigns?q=nosuch", "/campaigns/nosuch", "/nosuch", "/compare?baseline=x&other=y"])
+def test_what_is_not_found(tab: Tab, campaigns: dict[str, str], path: str) -> None:
+    assert shown(tab, path) == []
+
+
+def test_questions_and_what_follows_them(tab: Tab, app: CoordinatorApp, client: FlaskClient) -> None:
+    campaign_id = app.submit(name="deleted")
+    app.cancel(campaign_id)
+    path = f"/campaigns/{campaign_id}"
+    token = csrf(client.get(f"{path}/keeping"))
+    tab.goto(f"{path}/keeping")
+    write(tab, client.post(f"{path}/delete", data={"csrf_token": token}).text)
+    assert barriers(tab, VIEWS) == []
+    tab.goto("/campaigns")
+    write(tab, client.post(f"{path}/delete", data={"csrf_token": token, "sure": "yes"}).text)
+    assert "deleted" in tab.locator("main").inner_text()
+    assert barriers(tab, VIEWS) == []
+
+
+@pytest.mark.parametrize("name", ["measured", "nothing"])
+def test_the_report_file(tab: Tab, client: FlaskClient, campaigns: dict[str, str], name: str) -> None:
+    tab.set_content(client.get(f"/campaigns/{campaigns[name]}/report.html").text)
+    assert barriers(tab, VIEWS) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/campaigns", "/campaigns/new", "/campaigns/new?preset=empty", "/hosts", "/matrix", "/trends", "/trust",
+        "/schedules", "/compare", "/combine", "/quarantine", "/audit",
+    ],
+)  # fmt: skip
+def test_lists_without_entries(chromium: Browser, empty: CoordinatorApp, path: str) -> None:
+    with window_of(chromium, signed_in(empty)) as tab:
+        assert shown(tab, path) == []
+
+
+@pytest.mark.parametrize("path", ["/shared", "/sign-in", "/reasons"])
+def test_pages_for_readers_without_a_session(chromium: Browser, empty: CoordinatorApp, path: str) -> None:
+    with window_of(chromium, empty.app.test_client()) as tab:
+        assert shown(tab, path) == []
+
+
+def test_a_shared_link_that_is_void(chromium: Browser, empty: CoordinatorApp) -> None:
+    client = empty.app.test_client()
+    with window_of(chromium, client) as tab:
+        tab.goto("/shared")
+        tab.get_by_label("The link").fill(f"http://localhost/shared#sds_{'a' * 43}")
+        tab.get_by_role("button", name="Open").click()
+        assert tab.get_by_role("alert").count() == 1
+        assert barriers(tab, VIEWS) == []
+
+
+def write(tab: Tab, page: str) -> None:
+    """Show an answer in place of the page, at its address, with its style sheets."""
+    tab.set_content(page)
+    tab.wait_for_load_state("networkidle")

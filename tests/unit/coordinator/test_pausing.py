@@ -1,0 +1,115 @@
+"""A user pauses a campaign: its running blocks end, no other begins, and it goes on when asked."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from domain.outcome import PAUSED_BY_USER, USELESS_BLOCKS
+from tests.unit.coordinator.coordinator_app import CoordinatorApp
+from tests.unit.coordinator.pages import csrf, sentences
+from tests.unit.coordinator.test_outcomes import run, spoil
+
+
+def ask(app: CoordinatorApp, campaign_id: str, what: str) -> str:
+    """Pause or resume over REST; returns why the campaign waits then."""
+    answer = app.client.post(f"/api/v1/campaigns/{campaign_id}/{what}", headers=app.user)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json["paused"])
+
+
+def history(app: CoordinatorApp, campaign_id: str) -> list[str]:
+    return [one["message"] for one in app.view(campaign_id)["history"]]
+
+
+def test_a_running_block_ends_and_no_other_begins_until_the_campaign_is_resumed(app_on_both: CoordinatorApp) -> None:
+    app = app_on_both
+    app.register()
+    campaign_id = app.submit(blocks=3)
+    message = app.last_sent()
+    lease = app.claim(message)
+    for _ in range(2):
+        assert ask(app, campaign_id, "pause") == PAUSED_BY_USER
+    beat = {"lease": lease, "phase": "slices", "datapath": "tproxy", "slices_done": 1}
+    assert app.call("heartbeat", message, beat).json["cancel"] is False
+    app.call("report", message, {"lease": lease, "failure": "the lab could not be built"})
+    sent = len(app.dispatcher.sent)
+    app.wait(60, present=("h1",))
+    assert len(app.dispatcher.sent) == sent, "its next attempt waits, too"
+    other = app.submit(name="other", blocks=1)
+    assert app.last_sent().block_id.startswith(other), "other campaigns go on"
+    run(app, 1)
+    assert ask(app, campaign_id, "resume") == ""
+    run(app, 3)
+    assert app.view(campaign_id)["state"] == "complete"
+    assert [one for one in history(app, campaign_id) if "paused" in one or "resumed" in one] == [
+        "paused by a user", "resumed",
+    ]  # fmt: skip
+
+
+def test_a_host_that_was_asked_to_begin_a_block_does_not_begin_it(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=1)
+    message = coordinator_app.last_sent()
+    ask(coordinator_app, campaign_id, "pause")
+    assert coordinator_app.call("claim", message, {"host": "h1"}).status_code == 409
+    assert coordinator_app.view(campaign_id)["state"] == "queued"
+    other = coordinator_app.submit(name="other", blocks=1)
+    assert coordinator_app.last_sent().block_id.startswith(other), "the host is free for others"
+    run(coordinator_app, 1)
+    ask(coordinator_app, campaign_id, "resume")
+    run(coordinator_app, 1)
+    assert coordinator_app.view(campaign_id)["state"] == "complete"
+
+
+def test_the_page_pauses_and_continues(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
+    path = f"/campaigns/{campaign_id}"
+    page = browser.get(path)
+    assert "Pause" in sentences(page)
+    token = csrf(page)
+    assert browser.post(f"{path}/pause", data={"csrf_token": token}).location == path
+    page = browser.get(path)
+    assert 'state-paused">paused' in page.text
+    assert any(PAUSED_BY_USER in text and "no other begins until a user continues" in text for text in sentences(page))
+    assert "Pause" not in sentences(page)
+    assert browser.post(f"{path}/resume", data={"csrf_token": token}).location == path
+    assert 'state-paused">paused' not in browser.get(path).text
+    actions = [one["action"] for one in coordinator_app.get("audit").json["entries"]]
+    assert {"campaign.pause", "campaign.resume"} <= set(actions)
+
+
+def test_only_what_goes_on_is_paused(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
+    coordinator_app.cancel(campaign_id)
+    assert ask(coordinator_app, campaign_id, "pause") == ""
+    unknown = coordinator_app.client.post("/api/v1/campaigns/unknown1/pause", headers=coordinator_app.user)
+    assert unknown.status_code == 404
+
+
+def test_a_paused_campaign_can_be_cancelled(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
+    ask(coordinator_app, campaign_id, "pause")
+    coordinator_app.cancel(campaign_id)
+    assert coordinator_app.view(campaign_id)["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("pauses", [0, 1])
+def test_a_pause_by_a_user_does_not_keep_a_useless_campaign_from_pausing_itself(
+    coordinator_app: CoordinatorApp, pauses: int
+) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=USELESS_BLOCKS + 2)
+    for _ in range(pauses):
+        ask(coordinator_app, campaign_id, "pause")
+        ask(coordinator_app, campaign_id, "resume")
+    for _ in range(3 * USELESS_BLOCKS):
+        spoil(coordinator_app)
+    assert coordinator_app.view(campaign_id)["paused"].startswith("the first 6 blocks")
+    ask(coordinator_app, campaign_id, "resume")
+    ask(coordinator_app, campaign_id, "pause")
+    ask(coordinator_app, campaign_id, "resume")
+    for _ in range(3):
+        spoil(coordinator_app)
+    assert coordinator_app.view(campaign_id)["paused"] == "", "it asks once"
