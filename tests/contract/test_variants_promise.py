@@ -117,6 +117,8 @@ def test_the_documents_are_stale_until_they_are_generated(more: Path, tmp_path: 
     for place in ("docs", "deploy/campaigns"):
         shutil.copytree(ROOT / place, documents / place)
     shutil.copy(ROOT / "README.md", documents)
+    (documents / "coordinator/web").mkdir(parents=True)
+    shutil.copy(ROOT / "coordinator/web/glossary.toml", documents / "coordinator/web")
     assert generate.main(["--check", "--root", str(documents)]) == 0, "this process does not have the copies"
     check, write = ("--check", "--root", documents), ("--root", documents)
     ran = run(more, "docs", *check, THEN, *write, THEN, *check)
