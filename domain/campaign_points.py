@@ -31,7 +31,7 @@ it first."""
 SLACK_MS = 60_000
 """A range of time begins and ends so much before and after its campaign: clocks differ a little."""
 
-LOAD_FIELDS = ("cpus_used", "queued_share", "lag_p99_us")
+LOAD_FIELDS = ("cpus_used", "queued_share", "lag_p99_us", "in_flight")
 """The fields of every trial point about its load, named as in :class:`domain.trial.TrialResult`."""
 
 PERCENTILES = {"p50": 50.0, "p99": 99.0, "p999": 99.9}

@@ -17,7 +17,6 @@ def generator_text(campaign: Campaign, cells: Sequence[CellResult], facts: Itera
     for level, load in campaign.levels.items():
         if not isinstance(load, ClosedLoad):
             limits = [one.in_flight for one in cells if one.level == level and one.in_flight is not None]
-            limits = [one.in_flight for one in cells if one.level == level and one.in_flight is not None]
             limit = max(limits, default=load.in_flight)
             arrivals = f"{load.arrival.replace('poisson', 'Poisson')} arrivals"
             text = arrivals if limit is None else f"{arrivals}, at most {limit:,} requests in flight"

@@ -121,6 +121,8 @@ def test_open_levels_compare_cost_and_latency_and_never_the_rate_that_was_given(
     assert sentence.startswith(
         "exploratory: ebpf_sk_assign answers faster than tproxy at low (open(1000)): 0.25 × the p99 latency "
     )
+    cost = next(v.sentence for v in of_low if v.metric is Metric.CPU_US_PER_REQUEST)
+    assert "the whole host's CPU time per request" in cost, "generator and origin are in it, too"
     assert {r.share_of_direct for r in report.results if r.level == "low"} == {None}
 
 

@@ -216,8 +216,8 @@ def test_the_page_has_the_panels_and_says_which_times_they_show(coordinator_app:
     assert 'data-traffic="/api/v1/campaigns/' in closed.text
     assert 'data-live="true"' in closed.text
     assert "data-stage-latency" in closed.text
-    assert "Service time: p50, and p99 dashed" in sentences(closed)
+    assert "Service time of the median slice: p50, and p99 dashed" in sentences(closed)
     both = coordinator_app.submit(workloads=["http_open"], levels={"low": "open(2000)", "high": "closed(8)"})
     mixed = every_tab(browser, both)
-    assert "Latency or service time: p50, and p99 dashed" in sentences(mixed)
+    assert "Latency or service time of the median slice: p50, and p99 dashed" in sentences(mixed)
     assert "data-stage-latency" not in mixed.text  # it has no probes
