@@ -1,5 +1,6 @@
 """What users write on a campaign after its submission: labels, a note, whether it is archived. Nothing reads them."""
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -9,6 +10,7 @@ from domain.frozen import Frozen
 
 MAX_LABELS = 32
 MAX_NOTE = 4_000  # characters
+_LONGEST = 63  # characters of a key, and of a value
 _KEY = r"^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$"
 _VALUE = r"^[^,\x00]*$"
 
@@ -19,10 +21,10 @@ def _one_line(value: str) -> str:
     return value
 
 
-LabelKey = Annotated[str, StringConstraints(pattern=_KEY, max_length=63)]
+LabelKey = Annotated[str, StringConstraints(pattern=_KEY, max_length=_LONGEST)]
 """The key of a label: lower-case letters, digits and ``. _ / -`` between them."""
 
-LabelValue = Annotated[str, StringConstraints(pattern=_VALUE, max_length=63), AfterValidator(_one_line)]
+LabelValue = Annotated[str, StringConstraints(pattern=_VALUE, max_length=_LONGEST), AfterValidator(_one_line)]
 """The value of a label; it may be empty, and has no comma, which separates labels in a search."""
 
 
@@ -52,3 +54,16 @@ def labels_of_text(text: str) -> dict[str, str]:
             raise ValueError(f"{key[:63]!r} is given twice")
         found[key] = value
     return found
+
+
+def sought_label(text: str) -> str:
+    """``key`` or ``key=value``, by which campaigns are chosen, without spaces around its parts.
+
+    Raises ``ValueError`` if no campaign can have it.
+    """
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if len(key) > _LONGEST or not re.match(_KEY, key):
+        raise ValueError("write key or key=value; a key has lower-case letters, digits and . _ / - between them")
+    if len(value) > _LONGEST or not re.match(_VALUE, value) or not value.isprintable():
+        raise ValueError(f"the value of a label has at most {_LONGEST} printable characters, and no comma")
+    return f"{key}={value}" if equals else key

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from domain.bounds import NO_NUL
 from domain.frozen import Frozen
+from domain.keeping import sought_label
 from domain.names import CampaignName, EmailAddress
 from domain.rule import MAX_EMAILS, Delivery, WebhookUrl
 
@@ -41,6 +42,12 @@ class NewNotice(Frozen):
     email: tuple[EmailAddress, ...] = Field(
         default=(), max_length=MAX_EMAILS, validate_default=True, description="Who gets a mail."
     )
+
+    @field_validator("label")
+    @classmethod
+    def _is_a_label(cls, value: str | None) -> str | None:
+        """``key`` or ``key=value``, as campaigns have them; an empty one is none."""
+        return sought_label(value) if value else None
 
     @field_validator("email")
     @classmethod

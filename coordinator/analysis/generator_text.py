@@ -17,9 +17,8 @@ def generator_text(campaign: Campaign, cells: Sequence[CellResult], facts: Itera
     for level, load in campaign.levels.items():
         if not isinstance(load, ClosedLoad):
             limits = [one.in_flight for one in cells if one.level == level and one.in_flight is not None]
-            limit = max(limits, default=load.in_flight)
             arrivals = f"{load.arrival.replace('poisson', 'Poisson')} arrivals"
-            text = arrivals if limit is None else f"{arrivals}, at most {limit:,} requests in flight"
+            text = f"{arrivals}, at most {_limits(limits)} requests in flight" if limits else arrivals
             levels.setdefault(text, []).append(level)
     if not levels:
         return ""
@@ -27,3 +26,9 @@ def generator_text(campaign: Campaign, cells: Sequence[CellResult], facts: Itera
     parts = [text if alike else f"{', '.join(names)}: {text}" for text, names in levels.items()]
     priority = different_facts(GENERATOR_PRIORITY, facts)
     return "; ".join([*parts, *([f"priority: {priority}"] if priority else [])])
+
+
+def _limits(limits: Sequence[int]) -> str:
+    """One limit, or the smallest and the largest, if workloads differ."""
+    low, high = min(limits), max(limits)
+    return f"{high:,}" if low == high else f"{low:,} (or up to {high:,}, by workload)"

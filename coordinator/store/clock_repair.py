@@ -5,6 +5,7 @@ from sqlalchemy import Update, or_, select, update
 from coordinator.scheduling.lifecycle import AttemptState
 from coordinator.store.database import Store
 from coordinator.store.models import AttemptRow, HostRow
+from coordinator.store.rules import RuleRow
 from domain.jobs import LEASE_S
 
 SLACK_S = 1.0  # the coordinator's processes take their time from one clock, but not at one moment
@@ -20,13 +21,15 @@ def pull_back_times(store: Store, now: float) -> bool:
         late_host = session.scalars(
             select(HostRow.name).where(or_(HostRow.seen_at > latest, HostRow.unheard_since > latest)).limit(1)
         ).first()
-    if late is None and late_host is None:
+        late_rule = session.scalars(select(RuleRow.id).where(RuleRow.created_at > latest).limit(1)).first()
+    if late is None and late_host is None and late_rule is None:
         return False
     repairs: list[Update] = [
         update(HostRow).where(HostRow.seen_at > latest).values(seen_at=now),
         update(HostRow).where(HostRow.unheard_since > latest).values(unheard_since=now),
         update(AttemptRow).where(late_lease).values(lease_expires_at=now + LEASE_S),
         update(AttemptRow).where(late_message).values(sent_at=now),
+        update(RuleRow).where(RuleRow.created_at > latest).values(created_at=now),
     ]
     for repair in repairs:
         with store.write() as session:

@@ -19,7 +19,8 @@ def drain(session: Session, host: str, now: float) -> bool:
     if row.drained_at is None:
         row.drained_at = now
     sent = BlockRow.host == host, BlockRow.state == BlockState.DISPATCHED
-    for campaign_id in session.scalars(select(BlockRow.campaign_id).distinct().where(*sent)).all():
+    campaigns = select(BlockRow.campaign_id).distinct().where(*sent).order_by(BlockRow.campaign_id)
+    for campaign_id in session.scalars(campaigns).all():
         transitions.lock_campaign(session, campaign_id)
         for block in session.scalars(select(BlockRow).where(BlockRow.campaign_id == campaign_id, *sent)).all():
             transitions.withdraw(session, block)

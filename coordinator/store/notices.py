@@ -102,8 +102,11 @@ def _concerns(wanted: NewNotice, campaign: CampaignRow, labels: Mapping[str, str
 
 
 def _has_failed(campaign: CampaignRow, checks: Sequence[Check]) -> bool:
-    """A cancelled campaign has not: its user knows, and its expectations are undecided."""
-    failed = campaign.state == CampaignState.FAILED or campaign.outcome == Outcome.NOTHING
+    """A cancelled campaign has not: its user knows, and its expectations are undecided.
+
+    One whose report cannot be read has no outcome. What it would say is not known, so it counts as failed.
+    """
+    failed = campaign.state == CampaignState.FAILED or campaign.outcome in ("", Outcome.NOTHING)
     return failed or any(one.outcome is Gate.FAIL for one in checks)
 
 

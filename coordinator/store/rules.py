@@ -74,7 +74,8 @@ def add(session: Session, wanted: NewRule, now: float) -> RuleRow:
     if _key(wanted) not in keys:
         message = "the series has no such trend: see GET /api/v1/series/ID for its workloads, levels and datapaths"
         raise InvalidInput([Problem(field="datapath", message=message)])
-    if (session.scalar(select(func.count()).select_from(RuleRow)) or 0) >= MAX_RULES:
+    known = select(func.count()).select_from(RuleRow).where(RuleRow.series != NO_SERIES)
+    if (session.scalar(known) or 0) >= MAX_RULES:
         raise InvalidInput([Problem(field="series", message=f"there are {MAX_RULES} rules, which is the limit")])
     row = RuleRow(id=new_rule_id(), series=wanted.series, wanted=wanted, created_at=now, error="")
     session.add(row)

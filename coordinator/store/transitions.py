@@ -25,6 +25,8 @@ from coordinator.store.search import calibrates, continue_search, is_check, is_u
 from domain.outcome import PAUSED_BY_USER
 from domain.trial import BlockResult
 
+_ASKS = "paused: "  # how the history says that a campaign paused by itself, and why
+
 
 def lock_campaign(session: Session, campaign_id: str) -> CampaignRow | None:
     """The campaign's row, locked until the transaction ends, which serialises all changes of a campaign."""
@@ -132,9 +134,13 @@ def _close(session: Session, block: BlockRow, now: float) -> None:
     if event := end_at_budget(session, block.campaign, now):
         note(session, block.campaign_id, now, event)
     finish_campaign(session, block.campaign, now)
-    if why := reason_to_pause(session, block.campaign):
-        block.campaign.paused = why
-        note(session, block.campaign_id, now, f"paused: {why}")
+    _ask_if_useless(session, block.campaign, now)
+
+
+def _ask_if_useless(session: Session, campaign: CampaignRow, now: float) -> None:
+    if why := reason_to_pause(session, campaign):
+        campaign.paused = why
+        note(session, campaign.id, now, f"{_ASKS}{why}")
 
 
 def pause_campaign(session: Session, campaign: CampaignRow, now: float, who: str = "") -> None:
@@ -155,8 +161,12 @@ def resume_campaign(session: Session, campaign: CampaignRow, now: float, who: st
     """Go on with a campaign that waits for its user. It has no effect on others."""
     if campaign.paused:
         # A campaign that paused by itself does not ask again. One that a user paused has not asked yet.
-        campaign.paused = None if campaign.paused == PAUSED_BY_USER else ""
+        asked = session.scalar(
+            select(EventRow.id).where(EventRow.campaign_id == campaign.id, EventRow.message.startswith(_ASKS)).limit(1)
+        )
+        campaign.paused = None if asked is None else ""
         note(session, campaign.id, now, "resumed", who)
+        _ask_if_useless(session, campaign, now)  # its first blocks may have ended while it was paused
 
 
 def _disturbance(result: BlockResult | None) -> str:
@@ -208,6 +218,7 @@ def finish_campaign(session: Session, campaign: CampaignRow, now: float) -> None
             return
     campaign.state = lifecycle.campaign_after(CampaignState(campaign.state), event)
     campaign.ended_at = now
+    campaign.paused = "" if campaign.paused else campaign.paused
     if campaign.state == CampaignState.FAILED:
         campaign.error = f"no block could be measured; last reason: {_last_reason(session, campaign.id)}"
     note(session, campaign.id, now, str(campaign.state))

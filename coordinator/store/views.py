@@ -145,5 +145,5 @@ def summary_of(row: CampaignRow, counts: dict[str, int], hosts: Sequence[str]) -
         "error": row.error,
         "outcome": row.outcome or None,
         "outcome_sentence": row.outcome_sentence or "",
-        "paused": row.paused or "",
+        "paused": "" if CampaignState(row.state).ended else row.paused or "",
     }

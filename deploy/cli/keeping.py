@@ -70,12 +70,13 @@ def archive(coordinator: Coordinator, campaign_ids: tuple[str, ...], *, undo: bo
 
     'showdown status --archived' lists them.
     """
-    done = [_changed(coordinator, one, {"archived": not undo}) for one in campaign_ids]
+    done = []
+    for one in campaign_ids:
+        done.append(_changed(coordinator, one, {"archived": not undo}))
+        if not as_json:  # a later one may fail
+            click.echo(f"campaign {one} is {'out of' if undo else 'in'} the archive")
     if as_json:
         print_json({"campaigns": done})
-        return
-    for one in campaign_ids:
-        click.echo(f"campaign {one} is {'out of' if undo else 'in'} the archive")
 
 
 @click.command()
@@ -91,12 +92,13 @@ def delete(coordinator: Coordinator, campaign_ids: tuple[str, ...], *, yes: bool
     found = [campaign for one in dict.fromkeys(campaign_ids) if (campaign := _found(coordinator, one))]
     if found and not yes:
         _ask(found)
-    done = [coordinator.delete(one) for one in dict.fromkeys(campaign_ids)]
+    done = []
+    for one in dict.fromkeys(campaign_ids):
+        done.append(coordinator.delete(one))
+        if not as_json:  # a later one may fail
+            click.echo(_deleted(done[-1]))
     if as_json:
         print_json({"deleted": done})
-        return
-    for one in done:
-        click.echo(_deleted(one))
 
 
 def at_terminal() -> bool:

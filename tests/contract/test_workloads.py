@@ -135,6 +135,16 @@ def test_its_parameters_have_units_and_limits_and_an_effect(workload: Workload) 
         workload.plan(level, {"odd": 1})
 
 
+@pytest.mark.parametrize(
+    ("name", "limit"), [("http_keepalive", 512), ("h2", 512), ("bulk_download", 16), ("udp_rr", None)]
+)
+def test_a_plan_says_how_many_requests_may_be_in_flight(name: str, limit: int | None) -> None:
+    """A datagram's socket sends at once, so nothing limits them; of a closed loop the level says it."""
+    workload = WORKLOADS[name]
+    assert workload.plan(OpenLoad(rate_per_s=1000)).in_flight == limit
+    assert workload.plan(ClosedLoad(connections=8)).in_flight is None
+
+
 def test_the_defaults_have_not_changed() -> None:
     expected = {
         "http_keepalive": (),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
 from tests.pictures.barriers import Scheme, barriers
@@ -175,7 +175,7 @@ def test_a_shared_link_that_is_void(chromium: Browser, empty: CoordinatorApp) ->
         tab.goto("/shared")
         tab.get_by_label("The link").fill(f"http://localhost/shared#sds_{'a' * 43}")
         tab.get_by_role("button", name="Open").click()
-        assert tab.get_by_role("alert").count() == 1
+        expect(tab.get_by_role("alert")).to_have_count(1)
         assert barriers(tab, VIEWS) == []
 
 

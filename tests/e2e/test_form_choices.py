@@ -1,6 +1,7 @@
 """The form in Chromium: the filter over datapaths, dropped files, and how large the boxes are."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,8 @@ DROP = """(text) => {
 def tab(chromium: Browser, tmp_path: Path) -> Iterator[Tab]:
     app = CoordinatorApp(tmp_path)
     app.register(missing={"ebpf_redirect": ("needs the qdisc fq",)})
-    with window_of(chromium, signed_in(app)) as tab:
+    with closing(app), window_of(chromium, signed_in(app)) as tab:
         yield tab
-    app.close()
 
 
 def shown(tab: Tab) -> list[str]:

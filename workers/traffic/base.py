@@ -30,7 +30,7 @@ MAX_STALL_SHARE = 0.005
 class GeneratorPlan:
     """What a generator does; ``generator`` names its driver in workers/traffic/.
 
-    ``connections`` is per target, each with ``streams``; in an open loop they limit the requests in flight. An empty
+    ``connections`` is per target, each with ``streams``. An empty
     ``path`` and no ``answer`` mean that it uses its own, as its origin does; another origin gets the ``answer``.
     ``answer_s``: its intended duration. ``options``: arguments of the generator. ``messages``: datagrams of a request,
     which its origin counts. ``seed`` is that of Poisson arrivals, the same for all targets. ``real_time`` asks for
@@ -54,11 +54,12 @@ class GeneratorPlan:
     failed_step_s: float | None = None
     event: OriginEvent | None = None  # in each counted slice
     idle_connections: int = 0  # opened after the counted slices
+    queues: bool = False  # in an open loop, a request that finds all streams in use waits in the generator
 
     @property
     def in_flight(self) -> int | None:
-        """The most requests that are sent and not answered; ``None`` in a closed loop."""
-        return self.connections * self.streams if isinstance(self.load, OpenLoad) else None
+        """The most requests that are sent and not answered; ``None`` in a closed loop, and if nothing limits them."""
+        return self.connections * self.streams if self.queues and isinstance(self.load, OpenLoad) else None
 
 
 @dataclass(frozen=True)

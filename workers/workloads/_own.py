@@ -39,6 +39,8 @@ class OwnWorkload(Workload):
     """The generator's name for it; empty: its own."""
     options: ClassVar[Mapping[str, str]] = {}
     of_the_lab: ClassVar[frozenset[str]] = frozenset()
+    queues: ClassVar[bool] = True
+    """Whether a request of an open loop waits in the generator if all connections are in use."""
 
     def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """Needs the generator, which is the origin as well unless that is nginx."""
@@ -56,6 +58,7 @@ class OwnWorkload(Workload):
             load=level,
             connections=self._connections(level, values),
             streams=self.streams(values),
+            queues=self.queues,
             path=self.path,
             answer=answer,
             answer_s=self.answer_s(values),

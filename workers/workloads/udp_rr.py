@@ -27,6 +27,7 @@ class UdpRr(OwnWorkload):
                   summary="Of a flight: one request, answered when all are back."),
     )  # fmt: skip
     options: ClassVar[Mapping[str, str]] = {"request_bytes": "--body-bytes"}
+    queues: ClassVar[bool] = False  # a socket sends at once, however many echoes are on their way
 
     def messages(self, values: Mapping[str, int]) -> int:
         """The origin counts datagrams."""

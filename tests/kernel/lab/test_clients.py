@@ -172,7 +172,7 @@ def test_two_clients_load_one_dut_at_once(rig: Rig, load: ClosedLoad | OpenLoad,
 
 @in_windows
 def test_two_clients_of_ipv6_load_datapaths_of_every_function(rig: Rig) -> None:
-    """Two of each: every datapath carries IPv6 in test_ipv6, and two clients above. Together they are the lab's code."""
+    """Two of each: every datapath carries IPv6 in test_ipv6, and two clients above; the rest is the lab's."""
     by_function: dict[str, list[str]] = {}
     for name in MANY:
         if 6 in DATAPATHS[name].ip_versions:

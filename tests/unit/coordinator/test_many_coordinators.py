@@ -21,7 +21,7 @@ HOSTS = ("h1", "h2", "h3")
 DEADLY = "h3"
 """This host claims one block, and is never seen again."""
 PATIENCE_S = 60.0
-PACE = 100
+PACE = 20
 """So many seconds of the service are one of the test."""
 
 

@@ -118,6 +118,21 @@ def test_failures_alone_are_reported_to_who_asks_for_them(app: CoordinatorApp) -
     assert reported(app, notice_id) == [failed, missed]
 
 
+@pytest.mark.parametrize("label", ["=prod", "Team=edge", "team=a,b", "team=a\u0007b"])
+def test_a_label_that_no_campaign_can_have_is_refused(on_sqlite: CoordinatorApp, label: str) -> None:
+    """Without a key it chose every campaign, and its words said otherwise."""
+    wanted = {"occasion": "ended", "label": label, "webhook": HOOK}
+    answer = on_sqlite.client.post("/api/v1/notices", json=wanted, headers=on_sqlite.user)
+    assert answer.status_code == 422, answer.text
+    assert [one["field"] for one in answer.json["problems"]] == ["label"]
+
+
+def test_spaces_around_a_label_are_no_part_of_it(on_sqlite: CoordinatorApp) -> None:
+    wanted = {"occasion": "ended", "label": " team = edge ", "webhook": HOOK}
+    answer = on_sqlite.client.post("/api/v1/notices", json=wanted, headers=on_sqlite.user)
+    assert answer.json["label"] == "team=edge"
+
+
 def test_names_and_labels_choose_campaigns(app: CoordinatorApp) -> None:
     named, labelled = add(app, name="nightly"), add(app, label="team=edge")
     with_key = add(app, label="team")

@@ -4,7 +4,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from domain.outcome import PAUSED_BY_USER, USELESS_BLOCKS
-from tests.unit.coordinator.coordinator_app import CoordinatorApp
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import csrf, sentences
 from tests.unit.coordinator.test_outcomes import run, spoil
 
@@ -93,6 +93,39 @@ def test_a_paused_campaign_can_be_cancelled(coordinator_app: CoordinatorApp) -> 
     ask(coordinator_app, campaign_id, "pause")
     coordinator_app.cancel(campaign_id)
     assert coordinator_app.view(campaign_id)["state"] == "cancelled"
+
+
+def test_a_campaign_that_ends_while_it_is_paused_has_ended(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=1)
+    message = coordinator_app.last_sent()
+    lease = coordinator_app.claim(message)
+    ask(coordinator_app, campaign_id, "pause")
+    body = {"lease": lease, "result": result("h1", ["direct", "tproxy"])}
+    assert coordinator_app.call("report", message, body).status_code == 204
+    coordinator_app.wait(10, present=("h1",))
+    view = coordinator_app.view(campaign_id)
+    assert (view["state"], view["paused"]) == ("complete", "")
+    assert view["outcome"], "what came of it is not hidden by the pause"
+    ask(coordinator_app, campaign_id, "resume")
+    assert "resumed" not in history(coordinator_app, campaign_id)
+
+
+def test_useless_blocks_that_end_while_a_user_has_paused_ask_when_it_is_resumed(
+    coordinator_app: CoordinatorApp,
+) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=USELESS_BLOCKS + 2)
+    for _ in range(3 * USELESS_BLOCKS - 1):
+        spoil(coordinator_app)
+    coordinator_app.wait(1, present=("h1",))
+    message = coordinator_app.last_sent()
+    lease = coordinator_app.claim(message)
+    ask(coordinator_app, campaign_id, "pause")
+    found = result("h1", ["direct", "tproxy"], reasons=("steal",))
+    assert coordinator_app.call("report", message, {"lease": lease, "result": found}).status_code == 204
+    assert coordinator_app.view(campaign_id)["paused"] == PAUSED_BY_USER
+    assert ask(coordinator_app, campaign_id, "resume").startswith("the first 6 blocks")
 
 
 @pytest.mark.parametrize("pauses", [0, 1])

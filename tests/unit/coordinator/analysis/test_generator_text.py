@@ -29,6 +29,7 @@ def ran(index: int, level: str, in_flight: int | None = 512, priority: str = REA
             f"flight; priority: {REAL_TIME}",
         ),
         (RATES, {"half": None, "busy": None}, f"Poisson arrivals; priority: {REAL_TIME}"),
+        ({"half": "open(1000, poisson, in_flight<=64)"}, {"half": None}, f"Poisson arrivals; priority: {REAL_TIME}"),
         ({"n": "closed(8)"}, {}, ""),
     ],
 )

@@ -128,7 +128,7 @@ def test_a_broker_that_never_answers_is_an_error_of_the_broker(black_hole: str, 
 
 
 def test_a_deaf_worker_sees_what_waits_in_redis(broker: redis.Redis, tmp_path: Path) -> None:
-    """Messages that nobody takes, by the watchdog's own connection, though another one is blocked for ever."""
+    """Messages that nobody takes, seen by the watchdog's own connection, beside one that reads nothing."""
     ended: list[float] = []
     now = [0.0]
     queue = OwnQueue(app_for(url_of(broker), tmp_path), "h1", KEY)
