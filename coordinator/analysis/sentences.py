@@ -75,11 +75,12 @@ def sentence_of(context: Context, verdict: Verdict, levels_differ_p: float | Non
     ``levels_differ_p`` is set for a pooled estimate whose levels differ: it is shown, and its levels are judged.
     """
     found = [_copy(verdict), _small(verdict), _below_the_tax(verdict, context.taxes)]
-    worded = verdict.model_copy(update={"caveats": tuple(caveat for caveat in found if caveat)})
-    return worded.model_copy(update={"sentence": _text(context, worded, levels_differ_p)})
+    caveats = tuple(caveat for caveat in found if caveat)
+    sentence = _text(context, verdict, caveats, levels_differ_p)
+    return verdict.model_copy(update={"caveats": caveats, "sentence": sentence})
 
 
-def _text(context: Context, verdict: Verdict, levels_differ_p: float | None) -> str:
+def _text(context: Context, verdict: Verdict, caveats: Sequence[str], levels_differ_p: float | None) -> str:
     where = place_of(context.data, verdict.workload, verdict.pooled_over or (verdict.level,), verdict.weights)
     compared = f"{verdict.datapath} compared with {verdict.reference} {where}, {_SUBJECTS[verdict.metric]}"
     if not verdict.has_enough_pairs:
@@ -91,7 +92,7 @@ def _text(context: Context, verdict: Verdict, levels_differ_p: float | None) -> 
     if context.no_word:
         return f"{compared}: {context.no_word}: {figures}."
     prefix = "exploratory: " if verdict.family is Family.EXPLORATORY else ""
-    notes = "".join(f"; note: {caveat}" for caveat in verdict.caveats)
+    notes = "".join(f"; note: {caveat}" for caveat in caveats)
     if shares:
         claim = f"{share_claim(verdict, where, context.data.margin(verdict.metric))}, {_pairs(verdict)}"
     else:

@@ -43,12 +43,13 @@ def verdicts_of(data: CampaignResults, taxes: Mapping[str, float], stage: Stage 
     }
     rest = [place for place in _places(data, pairs) if place not in own]
     estimates = {place: _estimate(data, place) for place in rest}
-    ps = {place: one.p for place, one in estimates.items() if one and _family(data, place) is Family.EXPLORATORY}
+    families = {place: _family(data, place) for place in rest}
+    ps = {place: one.p for place, one in estimates.items() if one and families[place] is Family.EXPLORATORY}
     adjusted = dict(zip(ps, benjamini_hochberg(list(ps.values())), strict=True))
     context = Context(data, len(family), len(ps), taxes, stage.no_word)
     found = [_pooled(context, answer) for answer in family if answer.over_levels]
     found += [_primary(context, place, answer) for place, answer in own.items()]
-    found += [_other(context, place, estimates[place], adjusted.get(place)) for place in rest]
+    found += [_other(context, place, families[place], estimates[place], adjusted.get(place)) for place in rest]
     return tuple(found)
 
 
@@ -105,9 +106,9 @@ def _primary(context: Context, place: Place, answer: Answer) -> Verdict:
     return sentence_of(context, _verdict(context, place, Family.PRIMARY, pairs, estimate, adjusted, bounds))
 
 
-def _other(context: Context, place: Place, estimate: Estimate | None, p: float | None) -> Verdict:
+def _other(context: Context, place: Place, family: Family, estimate: Estimate | None, p: float | None) -> Verdict:
     pairs = context.data.compared(place.workload, place.level, place.metric, *place.pair).pairs(*place.pair)
-    return sentence_of(context, _verdict(context, place, _family(context.data, place), pairs, estimate, p))
+    return sentence_of(context, _verdict(context, place, family, pairs, estimate, p))
 
 
 def _verdict(

@@ -29,7 +29,7 @@ class ExitCode(IntEnum):
 
 
 MEANINGS = {
-    ExitCode.OK: "success; every expectation of the campaign passes, if it has any",
+    ExitCode.OK: "success; every expectation of the campaign passes, if it has any ('watch' does not look at them)",
     ExitCode.EXPECTATION_FAILED: "an expectation of the campaign failed; of 'doctor': no datapath can run here; "
     "of 'matrix': a test broke",
     ExitCode.USAGE: "wrong usage, or the campaign does not exist",
@@ -37,7 +37,7 @@ MEANINGS = {
     "with its field",
     ExitCode.FAILED: "the campaign failed or was cancelled",
     ExitCode.INCOMPLETE: "a campaign without expectations is complete, but host noise or failures left cells without a "
-    "valid trial. Or it is paused, because its first blocks gave none ('submit --wait', 'watch', 'report')",
+    "valid trial. Or it is paused, because its first blocks gave none ('submit --wait', 'watch')",
     ExitCode.UNDECIDED: "no expectation of the campaign failed, but the data do not decide all of them",
     ExitCode.NOT_READY: "of 'status': the coordinator answers, but database, disk, broker or ticker keep campaigns "
     "waiting; each is printed with since when and what to do",
