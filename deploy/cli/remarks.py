@@ -28,10 +28,14 @@ def print_calibration(report: CampaignReport, console: Console) -> None:
             )
 
         if searched and found.capacities_per_s:
-            capacities = ", ".join(f"{label} {rate:,.0f}" for label, rate in found.capacities_per_s.items())
+            known = found.open_loop.highest_per_s if found.open_loop is not None else {}
+            starts = ", ".join(
+                f"{label} {known[label]:,.0f} in the open loop" if label in known else f"{label} {rate:,.0f}"
+                for label, rate in found.capacities_per_s.items()
+            )
             console.print(
-                f"Searches of {workload} started around each datapath's capacity at {found.load}, requests/s: "
-                f"{capacities}\n",
+                f"Searches of {workload} started around each datapath's capacity at {found.load}, or its upper bound "
+                f"in the open loop, requests/s: {starts}\n",
                 highlight=False,
             )
     print_searches(report, console)
