@@ -63,3 +63,19 @@ def test_a_searched_capacity_has_its_bounds_its_trials_and_its_cost() -> None:
         "of 38 from the upper one on (48 blocks, 590 s)"
     )
     assert line in printed(CampaignReport(campaign={}, results=(cell,)))
+
+
+def test_searches_name_where_they_began() -> None:
+    """At the open loop's upper bound where calibration has found it, and else at the closed loop's rate."""
+    known = FOUND | {"open_loop": FOUND["open_loop"] | {"highest_per_s": {"tproxy": 21_200.0}}}
+    report = CampaignReport(
+        campaign={"calibration": {"http_keepalive": known}},
+        results=(
+            CellResult(
+                datapath="tproxy", function="steer", workload="http_keepalive", level="slo",
+                load="capacity(p99<=5ms)", valid_trials=0, invalid_trials=0,
+            ),
+        ),
+    )  # fmt: skip
+    text = " ".join(printed(report).split())
+    assert "requests/s: tproxy 21,200 in the open loop, direct 60,000" in text
