@@ -35,6 +35,14 @@ class CpuTime(Frozen):
         """Time neither idle nor stolen: user, system, irq and softirq."""
         return max(0.0, self.wall_s * self.cpus - self.idle_s - self.steal_s)
 
+    def busy_beyond_s(self, idle_s_per_s: float, *, open_loop: bool) -> float:
+        """Busy time, in an open loop without what the idle host takes.
+
+        A closed loop leaves no idle time, so what the host does when idle does not add to it. Noise may take the rest
+        of an open loop below zero; it stays so, because cutting it off there would raise a mean.
+        """
+        return self.busy_s - (idle_s_per_s * self.wall_s if open_loop else 0.0)
+
     def share_of(self, part_s: float) -> float:
         """CPU seconds as a share of the time of all CPUs; 0 if no time passed."""
         return part_s / (self.wall_s * self.cpus) if self.wall_s else 0.0

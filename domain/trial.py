@@ -268,15 +268,11 @@ class TrialResult(Carried):
 
     @property
     def cpu_us_per_request(self) -> float | None:
-        """Host-wide busy CPU in microseconds per completed request; in an open loop, minus the idle baseline.
-
-        A closed loop leaves no idle time, so what the host does when idle does not add to it. Noise may take a figure
-        below zero; it stays so, because cutting it off there would raise a mean.
-        """
+        """Host-wide busy CPU in microseconds per completed request; in an open loop, minus the idle baseline."""
         if not self.requests or not self.cpu.wall_s:
             return None
-        idle_s = 0.0 if self.latency is None else self.idle_cpu_s_per_s * self.cpu.wall_s
-        return (self.cpu.busy_s - idle_s) * 1e6 / self.requests
+        busy_s = self.cpu.busy_beyond_s(self.idle_cpu_s_per_s, open_loop=self.latency is not None)
+        return busy_s * 1e6 / self.requests
 
 
 class BlockResult(Frozen):

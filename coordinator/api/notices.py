@@ -5,17 +5,14 @@ from typing import NoReturn
 from apiflask import APIBlueprint
 from flask import abort
 from pydantic import BaseModel
-from sqlalchemy.orm import Session
 
 from coordinator.access import audit
-from coordinator.api.rules import receiver_problems
+from coordinator.api.rules import check_receivers
 from coordinator.services import services
 from coordinator.store import notices as store
 from coordinator.store import rules
-from coordinator.store.json_text import Unreadable
-from coordinator.store.rules import RuleRow
+from coordinator.store.quarantine import readable
 from domain.notice import NewNotice, Notice
-from domain.problems import InvalidInput
 
 blueprint = APIBlueprint("notices", __name__, tag="Notices")
 
@@ -64,22 +61,13 @@ def remove_notice(notice_id: str) -> Notice:
 def all_notices() -> list[Notice]:
     """Every notice that can be read."""
     with services().store.read() as session:
-        return [view for row in store.notice_rows(session) if (view := _readable(session, row)) is not None]
-
-
-def _readable(session: Session, row: RuleRow) -> Notice | None:
-    """A notice; ``None`` if it cannot be read, which the ticker logs at each end of a campaign."""
-    try:
-        return store.notice_view(session, row)
-    except Unreadable:
-        return None
+        return [store.notice_view(session, row) for row, _ in readable(store.notice_rows(session), "wanted")]
 
 
 def add(wanted: NewNotice) -> Notice:
     """Store a notice. Raises :class:`InvalidInput`."""
     known = services()
-    if problems := receiver_problems(wanted.webhook, wanted.email, known.settings.notices):
-        raise InvalidInput(problems)
+    check_receivers(wanted.webhook, wanted.email, known.settings.notices)
     with known.store.write() as session:
         found = store.notice_view(session, store.add(session, wanted, known.clock()))
     audit.about("notice", found.id)

@@ -6,14 +6,12 @@ from typing import NoReturn
 from apiflask import APIBlueprint
 from flask import abort
 from pydantic import BaseModel
-from sqlalchemy.orm import Session
 
 from coordinator.access import audit
 from coordinator.notice_settings import NoticeSettings
 from coordinator.services import services
 from coordinator.store import rules as store
-from coordinator.store.json_text import Unreadable
-from coordinator.store.rules import RuleRow
+from coordinator.store.quarantine import readable
 from domain.problems import InvalidInput, Problem
 from domain.rule import NewRule, Rule
 
@@ -65,22 +63,13 @@ def remove_rule(rule_id: str) -> Rule:
 def all_rules(series_id: str | None = None) -> list[Rule]:
     """Every rule, or those of one series."""
     with services().store.read() as session:
-        return [view for row in store.rules_of(session, series_id) if (view := _readable(session, row)) is not None]
-
-
-def _readable(session: Session, row: RuleRow) -> Rule | None:
-    """A rule; ``None`` if it cannot be read, which its ticker logs at each campaign."""
-    try:
-        return store.rule_view(session, row)
-    except Unreadable:
-        return None
+        return [store.rule_view(session, row) for row, _ in readable(store.rules_of(session, series_id), "wanted")]
 
 
 def add(wanted: NewRule) -> Rule:
     """Store a rule. Raises :class:`InvalidInput`."""
     known = services()
-    if problems := receiver_problems(wanted.webhook, wanted.email, known.settings.notices):
-        raise InvalidInput(problems)
+    check_receivers(wanted.webhook, wanted.email, known.settings.notices)
     with known.store.write() as session:
         found = store.rule_view(session, store.add(session, wanted, known.clock()))
     audit.about("rule", found.id)
@@ -96,15 +85,16 @@ def remove(rule_id: str) -> Rule:
         return found
 
 
-def receiver_problems(webhook: str | None, email: Sequence[str], allowed: NoticeSettings) -> list[Problem]:
-    """The receivers that the settings do not allow."""
+def check_receivers(webhook: str | None, email: Sequence[str], allowed: NoticeSettings) -> None:
+    """Raises :class:`InvalidInput` with every receiver that the settings do not allow."""
     found = []
     if webhook and (message := allowed.webhook_problem(webhook)):
         found.append(Problem(field="webhook", message=message))
     for index, address in enumerate(email):
         if message := allowed.mail_problem(address):
             found.append(Problem(field=f"email.{index}", message=message))
-    return found
+    if found:
+        raise InvalidInput(found)
 
 
 def _no_rule(rule_id: str) -> NoReturn:

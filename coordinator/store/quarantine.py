@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from coordinator.store.database import Store
 from coordinator.store.json_text import Unreadable
-from coordinator.store.models import CampaignRow, HostRow, MatrixRow, QuarantineRow
+from coordinator.store.models import Base, HostRow, MatrixRow, QuarantineRow
 from domain.bounds import printable
 from domain.names import MAX_HOST_NAME
 
@@ -23,7 +23,7 @@ MAX_REASON = 1_000  # characters
 _MOST = 1_000  # entries; a host can report more errors than that, but not fill the disk with them
 
 log = logging.getLogger(__name__)
-R = TypeVar("R", CampaignRow, HostRow, MatrixRow)
+R = TypeVar("R", bound=Base)
 
 
 class Kind(StrEnum):

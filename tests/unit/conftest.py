@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from flask.testing import FlaskClient
 
 from tests.postgresql import Postgresql
+from tests.redis_server import open_redis
 from tests.unit.coordinator import postgres
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import signed_in
@@ -25,6 +27,13 @@ def app_on_both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Coor
     app = CoordinatorApp(tmp_path, request.getfixturevalue("postgres_url") if request.param == "postgresql" else "")
     yield app
     app.close()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[redis.Redis]:
+    """A Redis without a password, on a socket of the test."""
+    with open_redis(tmp_path) as client:
+        yield client
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from domain.cpu_time import CpuTime
 from domain.figures import TrialFigure, TrialFigures
 from workers.datapaths.base import DatapathError, Figured
 from workers.runner.attack_proof import attack_figures
@@ -20,7 +19,7 @@ def declared(workload: Workload, trial_run: TrialRun, idle_cpu_s_per_s: float, b
     """
     evidence = trial_run.evidence
     cpu, counted = evidence.cpu, sum(one.requests for one in trial_run.counted_slices)
-    cpu_s = own_cpu_s(cpu, idle_cpu_s_per_s, open_loop="latency" in trial_run.timings)
+    cpu_s = cpu.busy_beyond_s(idle_cpu_s_per_s, open_loop="latency" in trial_run.timings)
     of_workload = workload.figures(
         Observed(
             slices=tuple(trial_run.counted_slices),
@@ -43,15 +42,6 @@ def declared(workload: Workload, trial_run: TrialRun, idle_cpu_s_per_s: float, b
     of_host = (*of_attack, *of_tls, *loss_figures(evidence.losses))
     more = (*_of_datapath(trial_run), *evidence.own_figures, *of_host)
     return of_workload.model_copy(update={"figures": (*of_workload.figures, *more)})
-
-
-def own_cpu_s(cpu: CpuTime, idle_cpu_s_per_s: float, *, open_loop: bool) -> float:
-    """The host's CPU seconds of a trial's traffic, by the rule of :attr:`domain.trial.TrialResult.cpu_us_per_request`.
-
-    A closed loop leaves no idle time, so nothing is taken off. Noise may make the rest of an open loop negative; to cut
-    it off at zero would raise a mean.
-    """
-    return cpu.busy_s - (idle_cpu_s_per_s * cpu.wall_s if open_loop else 0.0)
 
 
 def _of_datapath(trial_run: TrialRun) -> Sequence[TrialFigure]:

@@ -1,21 +1,11 @@
 """A Redis that answers and takes no messages is a trouble: campaigns would wait, and nothing would say why."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 import redis
 
 from coordinator.trouble import BROKER_KEY, check_broker
 from deploy.stack.private_redis import COMMANDS
 from domain.names import is_host_name
-from tests.redis_server import open_redis, url_of
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[redis.Redis]:
-    with open_redis(tmp_path) as client:
-        yield client
+from tests.redis_server import url_of
 
 
 def refused(broker: redis.Redis) -> str:

@@ -3,8 +3,6 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -14,16 +12,10 @@ from domain.jobs import RUN_BLOCK_TASK, BlockMessage
 from domain.messages import MAX_QUEUED, PING_TASK, Message, message_key, opened, redis_list
 from domain.traits import TEST_TRAITS_TASK
 from tests.host_noise import in_windows
-from tests.redis_server import open_redis, url_of
+from tests.redis_server import url_of
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 
 MESSAGE = BlockMessage(block_id="k3f9x2ab-0", attempt=2)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[redis.Redis]:
-    with open_redis(tmp_path) as client:
-        yield client
 
 
 def key_of(host: str) -> bytes:

@@ -11,34 +11,11 @@ import redis
 from celery import Celery
 from kombu import Consumer, Queue
 
-from domain.host_tokens import hash_of
 from domain.jobs import RUN_BLOCK_TASK
-from domain.messages import message_key
-from tests.redis_server import open_redis, url_of
-from tests.unit.workers.agent.test_inbox import signed
-from workers.agent.app import create_worker
-from workers.agent.config import WorkerSettings
+from tests.redis_server import url_of
+from tests.unit.workers.agent.test_inbox import KEY, QUEUE, app_for, signed
 from workers.agent.own_queue import OwnQueue
 from workers.agent.watchdog import DEAF_S, Watchdog
-
-QUEUE = "host.h1"
-KEY = message_key(hash_of("0123456789abcdef"), "h1")
-
-
-def app_for(url: str, tmp_path: Path) -> Celery:
-    environment = {
-        "SHOWDOWN_HOST": "h1",
-        "SHOWDOWN_STATE_DIR": str(tmp_path),
-        "SHOWDOWN_HOST_TOKEN": "0123456789abcdef",
-        "SHOWDOWN_BROKER_URL": url,
-    }
-    return create_worker(WorkerSettings.from_environment(environment))
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[redis.Redis]:
-    with open_redis(tmp_path) as client:
-        yield client
 
 
 class Reader:

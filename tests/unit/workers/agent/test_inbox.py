@@ -3,7 +3,7 @@
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from domain.jobs import RUN_BLOCK_TASK
 from domain.messages import PING_TASK, Message, message_key, outstanding_key, redis_list, signed_headers
 from domain.traits import TEST_TRAITS_TASK
 from tests.hostile_messages import ARGUMENTS, HOSTILE, envelope
-from tests.redis_server import open_redis, url_of
+from tests.redis_server import url_of
 from workers.agent.app import create_worker
 from workers.agent.config import WorkerSettings
 from workers.agent.inbox import REMEMBERED, REPEAT_LOG_S, Inbox
@@ -85,21 +85,20 @@ def test_a_flood_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
     )
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[redis.Redis]:
-    with open_redis(tmp_path) as client:
-        yield client
-
-
-@pytest.fixture
-def app(broker: redis.Redis, tmp_path: Path) -> Celery:
+def app_for(url: str, tmp_path: Path) -> Celery:
+    """The worker h1 of a broker."""
     environment = {
         "SHOWDOWN_HOST": "h1",
         "SHOWDOWN_STATE_DIR": str(tmp_path),
         "SHOWDOWN_HOST_TOKEN": "0123456789abcdef",
-        "SHOWDOWN_BROKER_URL": url_of(broker),
+        "SHOWDOWN_BROKER_URL": url,
     }
     return create_worker(WorkerSettings.from_environment(environment))
+
+
+@pytest.fixture
+def app(broker: redis.Redis, tmp_path: Path) -> Celery:
+    return app_for(url_of(broker), tmp_path)
 
 
 def taken_by_celery(app: Celery, count: int) -> list[str]:

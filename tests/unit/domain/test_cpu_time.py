@@ -1,11 +1,10 @@
-"""CPU time of declared figures, by the rule of the figure that every trial has."""
+"""CPU time beyond an idle host's, by the rule of the figure that every trial has."""
 
 import pytest
 
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from domain.trial import TrialResult, Validity
-from workers.runner.declared import own_cpu_s
 
 QUIET = CpuTime(wall_s=1.0, cpus=2, user_s=0.02, idle_s=1.98)
 BUSY = CpuTime(wall_s=1.0, cpus=2, user_s=1.2, softirq_s=0.6, idle_s=0.2)
@@ -26,6 +25,6 @@ def test_it_is_that_of_cpu_per_request(cpu: CpuTime, open_loop: bool) -> None:
         latency=LatencyHistogram.of({1000: 1000}) if open_loop else None,
         validity=Validity(),
     )
-    found = own_cpu_s(cpu, 0.05, open_loop=open_loop)
+    found = cpu.busy_beyond_s(0.05, open_loop=open_loop)
     assert found * 1e6 / 1000 == pytest.approx(trial.cpu_us_per_request)
     assert (found < 0) == (open_loop and cpu is QUIET), "noise stays in the mean"
