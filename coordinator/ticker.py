@@ -1,44 +1,42 @@
-"""Keeps campaigns moving: every second, it does what requests, workers or the broker left undone.
+"""Keeps campaigns moving: it does what requests, workers or the broker left undone, and looks for that every 2 s.
 
 Several tickers may run at once: each step locks its rows and checks them again before it changes them. A campaign whose
 step fails is set aside, with the reason, and the others go on (coordinator/store/quarantine.py).
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import select, update
 
 from coordinator.scheduling.clock_steps import ClockSteps
 from coordinator.scheduling.dispatch import Dispatcher, DispatchError, NoToken
 from coordinator.scheduling.lifecycle import (
-    OPEN_BLOCKS,
-    OPEN_CAMPAIGNS,
     AttemptEvent,
     AttemptState,
     BlockState,
     CampaignState,
 )
-from coordinator.store import endings, quarantine, schedules, self_comparisons, series_points, transitions
+from coordinator.store import endings, quarantine, rounds, schedules, self_comparisons, series_points, transitions
 from coordinator.store.clock_repair import pull_back_times
 from coordinator.store.database import Store
 from coordinator.store.forced_end import end_cancelled
 from coordinator.store.marks import TICKER, set_mark
-from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, HostRow
+from coordinator.store.models import AttemptRow, BlockRow, HostRow
 from coordinator.store.next_blocks import GIVING, NEXT_BLOCK, OUTSTANDING_BLOCK, idle_hosts
-from coordinator.store.quarantine import Kind, contained, not_held
-from coordinator.store.submission import ONLINE_S, is_online
+from coordinator.store.quarantine import Kind, contained
+from coordinator.store.submission import is_online
 from coordinator.store.vitals import hosts_to_ping, pinged, takes_blocks
 from domain.jobs import BlockMessage
-from domain.vitals import DEAF_S
 
-INTERVAL_S = 1.0
+INTERVAL_S = 2.0  # between two questions whether there is anything to do
+ROUND_EACH_S = 10.0  # even if there is nothing
 MARK_EACH_S = 5.0
-RESEND_S = 15.0  # a message that was not claimed by then counts as lost
 CHECK_STORED_S = 60.0  # how often hosts and matrices are read, so that one that cannot be read is shown
 PING_S = 20.0
 KEEP_EACH_S = 60.0  # how often campaigns are archived or deleted by rule, a few at a time
@@ -56,9 +54,6 @@ class _Sent(NamedTuple):
     block_id: str
     number: int
     host: str
-
-
-_SENT = select(AttemptRow.id, AttemptRow.block_id, AttemptRow.number, AttemptRow.host)
 
 
 def tick(store: Store, dispatcher: Dispatcher, now: float, *, steady_s: float = HOST_GRACE_S) -> None:
@@ -94,28 +89,44 @@ def run(
 
     ``keep`` applies the rules of retention at a time; ``None`` if there are none.
     """
-    steps, pinged_at, checked_at, marked_at = ClockSteps(), -PING_S, -CHECK_STORED_S, -MARK_EACH_S
-    kept_at = -KEEP_EACH_S
+    steps = ClockSteps()
+    full, ping, check, mark, keeping = map(_Turn, (ROUND_EACH_S, PING_S, CHECK_STORED_S, MARK_EACH_S, KEEP_EACH_S))
     while not stop.wait(INTERVAL_S):
         now, monotonic_s = clock(), time.monotonic()
         steady_s = steps.steady_s(now, monotonic_s)
         try:
-            tick(store, dispatcher, now, steady_s=steady_s)
-            if monotonic_s - pinged_at >= PING_S:
-                pinged_at = monotonic_s
+            if full.has_come(monotonic_s) or _is_due(store, now):
+                tick(store, dispatcher, now, steady_s=steady_s)
+            if ping.has_come(monotonic_s):
                 ping_hosts(store, dispatcher, now)
-            if monotonic_s - checked_at >= CHECK_STORED_S:
-                checked_at = monotonic_s
+            if check.has_come(monotonic_s):
                 quarantine.check_stored(store, now)
-            if monotonic_s - marked_at >= MARK_EACH_S:
-                marked_at = monotonic_s
+            if mark.has_come(monotonic_s):
                 with store.write() as session:
                     set_mark(session, TICKER, now)
-            if keep is not None and steady_s >= HOST_GRACE_S and monotonic_s - kept_at >= KEEP_EACH_S:
-                kept_at = monotonic_s
+            if keep is not None and steady_s >= HOST_GRACE_S and keeping.has_come(monotonic_s):
                 keep(now)
         except Exception:  # an unavailable database comes back; the ticker must outlive that
             log.exception("a round of the ticker failed")
+
+
+class _Turn:
+    """What is done once in ``each_s`` seconds, and at first at once."""
+
+    def __init__(self, each_s: float) -> None:
+        self._each_s, self._at = each_s, -math.inf
+
+    def has_come(self, monotonic_s: float) -> bool:
+        """Whether it is time; then the next time is ``each_s`` later."""
+        if monotonic_s - self._at < self._each_s:
+            return False
+        self._at = monotonic_s
+        return True
+
+
+def _is_due(store: Store, now: float) -> bool:
+    with store.read() as session:
+        return rounds.is_due(session, now)
 
 
 def _contained(store: Store, campaign_id: str, doing: str, now: float) -> AbstractContextManager[None]:
@@ -144,11 +155,7 @@ def ping_hosts(store: Store, dispatcher: Dispatcher, now: float) -> None:
 def expire_leases(store: Store, now: float) -> None:
     """Mark attempts as lost if their worker stopped reporting."""
     with store.read() as session:
-        query = select(AttemptRow.id, BlockRow.campaign_id).join(BlockRow)
-        silent = session.execute(
-            query.where(AttemptRow.state == AttemptState.RUNNING, AttemptRow.lease_expires_at < now)
-            .where(not_held(BlockRow.campaign_id))
-        ).all()  # fmt: skip
+        silent = session.execute(rounds.silent_attempts(now)).all()
     for attempt_id, campaign_id in silent:
         with _contained(store, campaign_id, "the end of an attempt", now), store.write() as session:
             campaign = transitions.lock_campaign(session, campaign_id)
@@ -165,7 +172,9 @@ def expire_leases(store: Store, now: float) -> None:
 
 def reassign_blocks(store: Store, now: float) -> None:
     """Move blocks that wait for a silent, deaf or drained host to another host of their campaign."""
-    for campaign_id, host in _blocks_that_wait_in_vain(store, now):
+    with store.read() as session:
+        in_vain = session.execute(rounds.blocks_in_vain(now)).all()
+    for campaign_id, host in in_vain:
         with _contained(store, campaign_id, "moving its blocks to another host", now), store.write() as session:
             campaign = transitions.lock_campaign(session, campaign_id)
             online = [h for h in session.scalars(select(HostRow)) if campaign and h.name in campaign.hosts]
@@ -186,26 +195,6 @@ def reassign_blocks(store: Store, now: float) -> None:
             silent = row is None or not is_online(row, now)
             why = "is silent" if silent else "is drained" if row and row.drained_at else "takes no messages"
             transitions.note(session, campaign_id, now, f"{host} {why}: {len(blocks)} blocks moved to {names}")
-
-
-def _blocks_that_wait_in_vain(store: Store, now: float) -> list[tuple[str, str]]:
-    with store.read() as session:
-        query = (
-            select(BlockRow.campaign_id, BlockRow.host)
-            .distinct()
-            .join(CampaignRow)
-            .outerjoin(HostRow, HostRow.name == BlockRow.host)
-            .where(CampaignRow.state.in_(GIVING), not_held(CampaignRow.id))
-            .where(BlockRow.state.in_([BlockState.WAITING, BlockState.DISPATCHED]))
-            .where(
-                or_(
-                    func.coalesce(HostRow.seen_at, 0.0) < now - ONLINE_S,
-                    func.coalesce(HostRow.unheard_since, now) < now - DEAF_S,
-                    HostRow.drained_at.is_not(None),
-                )
-            )
-        )
-        return [(campaign_id, host) for campaign_id, host in session.execute(query)]
 
 
 def dispatch_waiting(store: Store, dispatcher: Dispatcher, now: float, hosts: Collection[str] | None = None) -> None:
@@ -250,13 +239,9 @@ def _begin_next(store: Store, host: str, now: float) -> _Sent | None:
 
 
 def resend_unclaimed(store: Store, dispatcher: Dispatcher, now: float) -> None:
-    """Send unclaimed messages again, except to silent hosts, whose queues would fill up."""
+    """Send unclaimed messages again."""
     with store.read() as session:
-        unclaimed = session.execute(
-            _SENT.join(HostRow, HostRow.name == AttemptRow.host)
-            .where(AttemptRow.state == AttemptState.DISPATCHED, HostRow.seen_at >= now - ONLINE_S)
-            .where(func.coalesce(AttemptRow.sent_at, 0.0) <= now - RESEND_S)
-        ).all()
+        unclaimed = session.execute(rounds.unclaimed_attempts(now)).all()
     for row in unclaimed:
         _send(store, dispatcher, _Sent(*row), now)
 
@@ -274,10 +259,8 @@ def _send(store: Store, dispatcher: Dispatcher, attempt: _Sent, now: float) -> N
 
 def finish_campaigns(store: Store, now: float) -> None:
     """End campaigns whose blocks have all ended; normally the last report did that already."""
-    open_block = select(BlockRow.id).where(BlockRow.campaign_id == CampaignRow.id, BlockRow.state.in_(OPEN_BLOCKS))
     with store.read() as session:
-        query = select(CampaignRow.id).where(CampaignRow.state.in_(OPEN_CAMPAIGNS))
-        finished = session.scalars(query.where(~open_block.exists(), not_held(CampaignRow.id))).all()
+        finished = session.scalars(rounds.finished_campaigns()).all()
     for campaign_id in finished:
         with _contained(store, campaign_id, "its end", now), store.write() as session:
             campaign = transitions.lock_campaign(session, campaign_id)

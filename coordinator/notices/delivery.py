@@ -15,7 +15,7 @@ from coordinator.store import outbox
 from coordinator.store.database import Store
 from coordinator.store.outbox import Message
 
-INTERVAL_S = 2.0
+INTERVAL_S = 5.0
 
 log = logging.getLogger(__name__)
 

@@ -17,6 +17,9 @@ from domain.gate import Check
 
 _AT_ONCE = 4  # campaigns of one round
 _ENDED = tuple(state for state in CampaignState if state.ended)
+_UNSTORED = CampaignRow.outcome.is_(None), CampaignRow.state.in_(_ENDED)
+MISSING = select(CampaignRow.id).where(*_UNSTORED)
+"""Campaigns that have ended without a stored outcome."""
 _UNKNOWN = ""  # the outcome of a campaign that cannot be read
 
 log = logging.getLogger(__name__)
@@ -24,13 +27,11 @@ log = logging.getLogger(__name__)
 
 def fill(store: Store, now: float) -> None:
     """Store the outcomes of campaigns that have ended, the newest first; also of those from before there were any."""
-    missing = CampaignRow.outcome.is_(None), CampaignRow.state.in_(_ENDED)
     with store.read() as session:
-        query = select(CampaignRow.id).where(*missing).order_by(CampaignRow.created_at.desc())
-        ids = session.scalars(query.limit(_AT_ONCE)).all()
+        ids = session.scalars(MISSING.order_by(CampaignRow.created_at.desc()).limit(_AT_ONCE)).all()
     for campaign_id in ids:
         word, sentence, checks = _outcome(store, campaign_id)
-        unknown = CampaignRow.id == campaign_id, *missing  # another ticker may have been faster
+        unknown = CampaignRow.id == campaign_id, *_UNSTORED  # another ticker may have been faster
         with store.write() as session:
             if session.scalar(select(CampaignRow.id).where(*unknown).with_for_update()) is not None:
                 session.execute(update(CampaignRow).where(*unknown).values(outcome=word, outcome_sentence=sentence))

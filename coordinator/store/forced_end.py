@@ -3,7 +3,7 @@
 Their blocks end as in any other cancellation: at once, or with the lease of the attempt that runs.
 """
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling import lifecycle
@@ -19,28 +19,33 @@ from coordinator.scheduling.lifecycle import (
 from coordinator.store.database import Store
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
 from coordinator.store.quarantine import not_held, release_campaign
+from coordinator.store.times import Time
 
 _REASON = "cancelled, and its worker stopped reporting"
 
 
-def end_cancelled(store: Store, now: float) -> None:
-    """End every campaign that is being cancelled, is set aside, and has no attempt with a valid lease."""
+def stuck(now: Time) -> Select[str]:
+    """Campaigns that are being cancelled, are set aside, and have no attempt with a valid lease."""
     leased = (
         select(AttemptRow.id)
         .join(BlockRow)
         .where(BlockRow.campaign_id == CampaignRow.id, AttemptRow.state == AttemptState.RUNNING)
         .where(func.coalesce(AttemptRow.lease_expires_at, 0.0) >= now)
     )
-    stuck = (
+    return (
         select(CampaignRow.id)
         .where(CampaignRow.state == CampaignState.CANCELLING, ~not_held(CampaignRow.id))
         .where(~exists(leased.correlate(CampaignRow)))
     )
+
+
+def end_cancelled(store: Store, now: float) -> None:
+    """End all of them."""
     with store.read() as session:
-        found = session.scalars(stuck).all()
+        found = session.scalars(stuck(now)).all()
     for campaign_id in found:
         with store.write() as session:
-            locked = stuck.where(CampaignRow.id == campaign_id).with_for_update(of=CampaignRow)
+            locked = stuck(now).where(CampaignRow.id == campaign_id).with_for_update(of=CampaignRow)
             if session.scalar(locked) is not None:
                 _end(session, campaign_id, now)
 

@@ -6,6 +6,7 @@ from coordinator.scheduling.lifecycle import BlockState, CampaignState
 from coordinator.store.models import BlockRow, CampaignRow, HostRow
 from coordinator.store.quarantine import not_held
 from coordinator.store.submission import ONLINE_S
+from coordinator.store.times import Time
 from domain.vitals import DEAF_S
 
 OUTSTANDING = (BlockState.DISPATCHED, BlockState.RUNNING)
@@ -19,7 +20,7 @@ _GIVES_BLOCKS = (
 _HOST: BindParameter[str] = bindparam("host")
 
 
-def idle_hosts(now: float) -> Select[str]:
+def idle_hosts(now: Time) -> Select[str]:
     """Hosts that take messages, run nothing, and have a waiting block: most of a large fleet have none."""
     block = select(BlockRow.id).where(BlockRow.host == HostRow.name)
     waiting = block.join(CampaignRow).where(BlockRow.state == BlockState.WAITING, *_GIVES_BLOCKS)

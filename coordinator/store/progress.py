@@ -1,10 +1,10 @@
 """What a campaign does at present: its running blocks, those that hosts were asked to begin, and the time left."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, contains_eager
 
 from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState, attempts_allowed
 from coordinator.scheduling.next_look import campaign_left_s
@@ -79,8 +79,9 @@ def progress_of(session: Session, row: CampaignRow, counts: dict[str, int], now:
     elapsed_s = max(0.0, (end or now) - begin) if begin is not None else 0.0
     if CampaignState(row.state).ended:
         return Progress(phase="ended", elapsed_s=elapsed_s)
-    running = _running_blocks(session, row.id)
-    asked = _asked_blocks(session, row.id)
+    attempts = _attempts(session, row.id)
+    running = [_running_block(one) for one in attempts if one.state == AttemptState.RUNNING]
+    asked = [_asked_block(one) for one in attempts if one.state == AttemptState.DISPATCHED]
     progress = Progress(
         phase="waiting",
         running=running,
@@ -105,46 +106,42 @@ def progress_of(session: Session, row: CampaignRow, counts: dict[str, int], now:
     )
 
 
-def _attempts(session: Session, campaign_id: str, state: AttemptState) -> Iterable[AttemptRow]:
-    """Attempts in this state, in the order of their blocks."""
-    query = select(AttemptRow).join(BlockRow).where(BlockRow.campaign_id == campaign_id, AttemptRow.state == state)
-    return session.scalars(query.order_by(BlockRow.index).options(selectinload(AttemptRow.block)))
+def _attempts(session: Session, campaign_id: str) -> Sequence[AttemptRow]:
+    """Attempts that were sent or run, in the order of their blocks."""
+    states = AttemptRow.state.in_([AttemptState.DISPATCHED, AttemptState.RUNNING])
+    query = select(AttemptRow).join(BlockRow).where(BlockRow.campaign_id == campaign_id, states)
+    block = contains_eager(AttemptRow.block).undefer(BlockRow.plan)
+    return session.scalars(query.order_by(BlockRow.index).options(block)).all()
 
 
-def _asked_blocks(session: Session, campaign_id: str) -> list[AskedBlock]:
-    return [
-        AskedBlock(
-            block=attempt.block.index,
-            attempt=attempt.number,
-            attempts_allowed=attempts_allowed(calibrates=calibrates(attempt.block)),
-            host=attempt.host,
-            since=iso(attempt.sent_at),
-        )
-        for attempt in _attempts(session, campaign_id, AttemptState.DISPATCHED)
-    ]
+def _asked_block(attempt: AttemptRow) -> AskedBlock:
+    return AskedBlock(
+        block=attempt.block.index,
+        attempt=attempt.number,
+        attempts_allowed=attempts_allowed(calibrates=calibrates(attempt.block)),
+        host=attempt.host,
+        since=iso(attempt.sent_at),
+    )
 
 
-def _running_blocks(session: Session, campaign_id: str) -> list[RunningBlock]:
-    return [
-        RunningBlock(
-            block=attempt.block.index,
-            block_id=attempt.block_id,
-            attempt=attempt.number,
-            attempts_allowed=attempts_allowed(calibrates=calibrates(attempt.block)),
-            host=attempt.host,
-            workload=attempt.block.workload,
-            level=attempt.block.level,
-            load=shown_load(attempt.block),
-            calibration=attempt.block.calibration,
-            since=iso(attempt.claimed_at),
-            calm_wait_s=calm_wait_s(attempt.number),
-            phase=attempt.phase,
-            datapath=attempt.datapath,
-            slices_done=min(attempt.slices_done, len(attempt.block.plan.order)),
-            slices_total=len(attempt.block.plan.order),
-        )
-        for attempt in _attempts(session, campaign_id, AttemptState.RUNNING)
-    ]
+def _running_block(attempt: AttemptRow) -> RunningBlock:
+    return RunningBlock(
+        block=attempt.block.index,
+        block_id=attempt.block_id,
+        attempt=attempt.number,
+        attempts_allowed=attempts_allowed(calibrates=calibrates(attempt.block)),
+        host=attempt.host,
+        workload=attempt.block.workload,
+        level=attempt.block.level,
+        load=shown_load(attempt.block),
+        calibration=attempt.block.calibration,
+        since=iso(attempt.claimed_at),
+        calm_wait_s=calm_wait_s(attempt.number),
+        phase=attempt.phase,
+        datapath=attempt.datapath,
+        slices_done=min(attempt.slices_done, len(attempt.block.plan.order)),
+        slices_total=len(attempt.block.plan.order),
+    )
 
 
 def _left_s(

@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Boolean, Float, ForeignKey, Integer, String, Text, delete, func, select
+from sqlalchemy import Boolean, Float, ForeignKey, Integer, Select, String, Text, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from coordinator.scheduling import cron, due
@@ -21,7 +21,7 @@ from coordinator.store.database import Store
 from coordinator.store.json_text import JsonText
 from coordinator.store.models import Base, CampaignRow
 from coordinator.store.quarantine import is_outage
-from coordinator.store.times import iso
+from coordinator.store.times import Time, iso
 from coordinator.store.transitions import note
 from domain.bounds import printable
 from domain.campaign import Campaign
@@ -147,7 +147,7 @@ def run_now(session: Session, row: ScheduleRow, now: float, who: str = "") -> st
 
 def start_due(store: Store, now: float) -> None:
     """Start the campaign of every schedule that is due. One that makes an error is paused, and the others go on."""
-    for schedule_id in ids_where(store, lambda next_at: next_at <= now):
+    for schedule_id in ids_of(store, due_before(now)):
         try:
             with store.write() as session:
                 row = locked(session, schedule_id)
@@ -163,7 +163,7 @@ def start_due(store: Store, now: float) -> None:
 
 def replan(store: Store, now: float) -> None:
     """After the clock was set back: no next time is later than the next one from now."""
-    for schedule_id in ids_where(store, lambda next_at: next_at > now):
+    for schedule_id in ids_of(store, select(ScheduleRow.id).where(ScheduleRow.next_at > now)):
         with store.write() as session:
             row = locked(session, schedule_id)
             if row is not None and row.next_at is not None:
@@ -250,11 +250,15 @@ def _give_up(store: Store, schedule_id: str, now: float, error: Exception) -> No
             row.error = printable(f"its campaign could not be started: {error}")[:_MAX_REASON]
 
 
-def ids_where(store: Store, wanted: Callable[..., object]) -> Sequence[str]:
-    """The schedules whose next time is as ``wanted``, the earliest first."""
-    query = select(ScheduleRow.id).where(wanted(ScheduleRow.next_at)).order_by(ScheduleRow.next_at)  # type: ignore[arg-type]
+def due_before(now: Time) -> Select[str]:
+    """Schedules whose time has come."""
+    return select(ScheduleRow.id).where(ScheduleRow.next_at <= now)
+
+
+def ids_of(store: Store, wanted: Select[str]) -> Sequence[str]:
+    """The ids of these schedules, the earliest first."""
     with store.read() as session:
-        return session.scalars(query).all()
+        return session.scalars(wanted.order_by(ScheduleRow.next_at)).all()
 
 
 def _problems_of_times(wanted: NewSchedule, now: float) -> list[Problem]:

@@ -20,6 +20,8 @@ from domain.trust import SHOWN, SelfComparison, SelfCounts, Trust
 
 _AT_ONCE = 8  # campaigns of one round
 _ENDED = tuple(state for state in CampaignState if state.ended)
+MISSING = select(CampaignRow.id).where(CampaignRow.copies.is_(None), CampaignRow.state.in_(_ENDED))
+"""Campaigns that have ended and were not looked at."""
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +41,7 @@ class SelfComparisonRow(Base):
 def fill(store: Store) -> None:
     """Store what newly ended A/A campaigns said, the oldest first; also of those from earlier versions."""
     with store.read() as session:
-        query = select(CampaignRow.id).where(CampaignRow.copies.is_(None), CampaignRow.state.in_(_ENDED))
-        ids = session.scalars(query.order_by(CampaignRow.created_at).limit(_AT_ONCE)).all()
+        ids = session.scalars(MISSING.order_by(CampaignRow.created_at).limit(_AT_ONCE)).all()
     for campaign_id in ids:
         _store_one(store, campaign_id)
 

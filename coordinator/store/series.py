@@ -44,6 +44,10 @@ class SeriesRow(Base):
     report: Mapped[TrendReport | None] = mapped_column(JsonText(TrendReport), deferred=True)
 
 
+MISSING = select(SeriesRow.id).where(SeriesRow.report.is_(None))
+"""Series whose trends must be computed."""
+
+
 def add_point(session: Session, point: SeriesPointRow) -> None:
     """Add a campaign to its series."""
     session.add(point)
@@ -63,7 +67,7 @@ def outdate(session: Session, series: str) -> None:
 def store_reports(store: Store) -> None:
     """Compute the trends of one series that got or lost a campaign: it takes a second, which no page must wait for."""
     with store.read() as session:
-        series = session.scalar(select(SeriesRow.id).where(SeriesRow.report.is_(None)).limit(1))
+        series = session.scalar(MISSING.limit(1))
         if series is None:
             return
         version, report = version_of(session, series), _report_or_none(session, series)

@@ -18,16 +18,16 @@ from coordinator.store.series import SeriesPointRow
 _AT_ONCE = 4  # campaigns of one round
 _NONE = ""
 _ENDED = tuple(state for state in CampaignState if state.ended)
+MISSING = select(CampaignRow.id).where(CampaignRow.series.is_(None), CampaignRow.state.in_(_ENDED))
+"""Campaigns that have ended and were not added to their series."""
 
 log = logging.getLogger(__name__)
 
 
 def fill(store: Store, now: float) -> None:
     """Store what newly ended campaigns add to their series, the oldest first; also of those from earlier versions."""
-    missing = CampaignRow.series.is_(None), CampaignRow.state.in_(_ENDED)
     with store.read() as session:
-        query = select(CampaignRow.id).where(*missing).order_by(CampaignRow.created_at)
-        ids = session.scalars(query.limit(_AT_ONCE)).all()
+        ids = session.scalars(MISSING.order_by(CampaignRow.created_at).limit(_AT_ONCE)).all()
     for campaign_id in ids:
         store_point(store, campaign_id, now)
     series.store_reports(store)

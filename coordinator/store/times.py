@@ -1,6 +1,11 @@
-"""Times as shown outside the store."""
+"""Times as shown outside the store, and in its queries."""
 
 from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement
+
+Time = float | ColumnElement[float]
+"""Seconds since the epoch, or the parameter of a statement that is composed once."""
 
 
 def iso(at: float | None) -> str | None:

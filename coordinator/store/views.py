@@ -94,7 +94,7 @@ def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None
 
 def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, Any] | None:
     """A :class:`CampaignView` as a dict; ``None`` if unknown. ``now`` is in seconds since the epoch."""
-    shown = (CampaignRow.campaign, CampaignRow.hosts, CampaignRow.calibration, CampaignRow.plan)
+    shown = (CampaignRow.campaign, CampaignRow.hosts, CampaignRow.calibration, CampaignRow.plan, CampaignRow.looks)
     row = session.get(CampaignRow, campaign_id, options=[undefer(one) for one in shown])
     if row is None:
         return None

@@ -34,7 +34,7 @@ from domain.report import CampaignReport
 
 DEFAULT_PORT, MAX_PORT = 8400, 65_535
 CANCEL_S = 20.0  # labs are removed within 10 s of a cancellation
-WATCH_S = 1.0
+WATCH_S = 2.0
 
 
 @dataclass

@@ -17,7 +17,7 @@ from deploy.cli.trouble import TroubleWatcher
 from domain.campaign import CALIBRATION
 from domain.outcome import PAUSED_BY_USER, Tally, reasons_text
 
-POLL_S = 1.0  # polling costs CPU on the measured host
+POLL_S = 2.0  # polling costs CPU on the measured host
 UNREACHABLE_AFTER_S = 30.0  # a coordinator may be restarted during a campaign
 _REFRESH_PER_S = 2
 

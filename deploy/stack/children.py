@@ -23,7 +23,7 @@ class Child:
 
     ``setpriv --pdeathsig`` (util-linux) makes the kernel signal it when the thread that started it ends, even by ``kill
     -9``. ``setpriv`` execs the program, so the process id is the program's. ``stop()`` sends ``stop_signal`` first.
-    ``env`` resets signals, because a shell's background jobs ignore some.
+    ``env`` resets signals, because a shell's background jobs ignore some. ``niceness`` is added to the parent's.
     """
 
     def __init__(
@@ -34,11 +34,13 @@ class Child:
         environment: Mapping[str, str],
         stop_signal: signal.Signals = signal.SIGTERM,
         pass_fds: Sequence[int] = (),
+        niceness: int = 0,
     ) -> None:
         self.name = name
         self.log = log
         self._stop_signal = stop_signal
-        self._argv = ["env", "--default-signal=INT,QUIT", "setpriv", "--pdeathsig", "TERM", "--", *argv]
+        nice = ["nice", "-n", str(niceness)] if niceness else []
+        self._argv = ["env", "--default-signal=INT,QUIT", *nice, "setpriv", "--pdeathsig", "TERM", "--", *argv]
         self._environment = dict(environment)
         self._pass_fds = tuple(pass_fds)
         self._process: subprocess.Popen[bytes] | None = None

@@ -36,6 +36,12 @@ from domain.names import host_name_of
 SHOWDOWN = (sys.executable, *PYTHON_OPTIONS, "-m", "deploy.cli.main")
 DATABASE = "showdown"
 READY_S = 60.0
+WORKER = "worker"
+NICENESS = 10
+"""Of all children but the worker. What they use is foreign to a trial, and a bit of it is much of a slice of 0.2 s.
+
+Beside busy labs, they get a tenth of a process's share, and the rest between the slices.
+"""
 STOP_S = 5.0
 WORKER_STOP_S = 15.0  # a stopping worker removes its labs first
 _MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes
@@ -97,7 +103,7 @@ class PrivateStack:
         A token that the host had is void. Raises :class:`StackError`.
         """
         own = {"SHOWDOWN_HOST": host, "SHOWDOWN_HOST_TOKEN": enrol(self.url, self.token, host)}
-        return environment_of("worker", self._environment | own)
+        return environment_of(WORKER, self._environment | own)
 
     @property
     def restarts(self) -> dict[str, int]:
@@ -194,7 +200,8 @@ class PrivateStack:
         pass_fds: Sequence[int] = (),
     ) -> Child:
         given = environment_of(name, self._environment)
-        child = Child(name, argv, self.state_dir / f"{name}.log", given, stop_signal, pass_fds)
+        niceness = 0 if name == WORKER else NICENESS
+        child = Child(name, argv, self.state_dir / f"{name}.log", given, stop_signal, pass_fds, niceness)
         self._restarts[name] = Restarts()
         # They end in reverse order, so that none loses a server that it still needs.
         self._exits.callback(child.stop, STOP_S)
@@ -269,12 +276,12 @@ class PrivateStack:
         self._child("ticker", [*self._showdown, "coordinator", "ticker"])
         # SIGQUIT is Celery's cold shutdown: the worker undoes and reports the running block instead of finishing it.
         # This hangs without the broker, so the kernel's signal at the parent's death stays SIGTERM.
-        worker = self._child("worker", [*self._showdown, "worker"], signal.SIGQUIT)
+        worker = self._child(WORKER, [*self._showdown, "worker"], signal.SIGQUIT)
         self._exits.callback(self._stop_worker, worker)
         worker.wait_ready(lambda: has_host(self.url, self.token, self._started), READY_S)
 
     def _stop_worker(self, worker: Child) -> None:
         if not worker.stop(WORKER_STOP_S):
             # It was killed during a block, and no later worker will sweep at its start.
-            environment = environment_of("worker", self._environment)
+            environment = environment_of(WORKER, self._environment)
             subprocess.run([*self._showdown, "sweep"], env=environment, capture_output=True, timeout=60)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from coordinator import ticker
 from coordinator.scheduling.clock_steps import ClockSteps
 from coordinator.scheduling.lifecycle import CampaignState
-from coordinator.store import enrolments, quarantine, removal, submission, transitions, vitals, work
+from coordinator.store import enrolments, quarantine, removal, rounds, submission, transitions, vitals, work
 from coordinator.store.database import Store
 from coordinator.store.models import CampaignRow, QuarantineRow
 from coordinator.store.quarantine import Kind
@@ -76,7 +76,10 @@ class World:
     def tick(self) -> None:
         """One round of the ticker, with its pings."""
         steady_s = self._clock.steady_s(self.wall_s, self.monotonic_s)
-        ticker.tick(self.store, self.broker, self.wall_s, steady_s=steady_s)
+        with self.store.read() as session:
+            is_due = rounds.is_due(session, self.wall_s)
+        if is_due:
+            ticker.tick(self.store, self.broker, self.wall_s, steady_s=steady_s)
         if self.monotonic_s - self._pinged_at_s >= ticker.PING_S:
             self._pinged_at_s = self.monotonic_s
             ticker.ping_hosts(self.store, self.broker, self.wall_s)

@@ -2,17 +2,20 @@
 
 import secrets
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import event, select
 from werkzeug.test import TestResponse
 
 from coordinator import ticker
 from coordinator.app import create_app
 from coordinator.config import Settings, load_settings
+from coordinator.store import rounds
 from coordinator.store.database import Store
 from coordinator.store.enrolments import enrol
 from coordinator.store.models import AttemptRow
@@ -227,11 +230,34 @@ class CoordinatorApp:
         return message
 
     def wait(self, seconds: float, *, present: tuple[str, ...] = ()) -> None:
-        """Let time pass, then report the ``present`` hosts and run the ticker once."""
+        """Let time pass, then report the ``present`` hosts and run the ticker once.
+
+        A round that changes something must have been due: the ticker runs no others, but for one every ten seconds.
+        """
         self.now += seconds
         for host in present:
             self.register(host)
-        ticker.tick(self.store, self.dispatcher, self.now)
+        with self.store.read() as session:
+            is_due = rounds.is_due(session, self.now)
+        with _changes(self.store) as changed:
+            ticker.tick(self.store, self.dispatcher, self.now)
+        assert is_due or not changed, f"nothing was due, and a round did {changed}"
+
+
+@contextmanager
+def _changes(store: Store) -> Iterator[list[str]]:
+    """The statements that change the database meanwhile."""
+    found: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith("SELECT") and statement != "BEGIN":
+            found.append(statement)
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(store.engine, "before_cursor_execute", note)
 
 
 def attempts(coordinator_app: CoordinatorApp, block_id: str) -> list[tuple[int, str]]:

@@ -8,6 +8,7 @@ import pytest
 from coordinator import ticker
 from coordinator.scheduling.clock_steps import ClockSteps
 from coordinator.store.clock_repair import pull_back_times
+from coordinator.store.rounds import RESEND_S
 from domain.jobs import LEASE_S
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts
 
@@ -19,7 +20,7 @@ def test_a_message_is_sent_again_though_the_clock_was_set_back(coordinator_app: 
     coordinator_app.submit()
     coordinator_app.now -= HOUR_S
     coordinator_app.wait(1)
-    coordinator_app.wait(ticker.RESEND_S + 1)
+    coordinator_app.wait(RESEND_S + 1)
     assert len(coordinator_app.dispatcher.sent) == 2
 
 

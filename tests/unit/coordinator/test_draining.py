@@ -5,7 +5,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from coordinator import ticker
-from coordinator.store import next_blocks
+from coordinator.store import next_blocks, rounds
 from coordinator.store.models import HostRow
 from tests.unit.coordinator.access.callers import audited, bearer, new_token
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
@@ -61,7 +61,7 @@ def test_a_message_that_was_not_claimed_is_void(coordinator_app: CoordinatorApp)
     message = app.last_sent()
     assert post(app, "h1", "drain") == post(app, "h1", "drain") == 204
     assert app.call("claim", message, {"host": "h1"}).status_code == 409
-    app.wait(ticker.RESEND_S + 1, present=("h1",))
+    app.wait(rounds.RESEND_S + 1, present=("h1",))
     assert app.view(campaign_id)["progress"]["drained"] == ["h1"]
     assert post(app, "h1", "undrain") == 204
     app.run_block()

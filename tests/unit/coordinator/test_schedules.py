@@ -91,9 +91,7 @@ def test_two_tickers_at_once_start_one_campaign(app: CoordinatorApp) -> None:
 def test_a_ticker_that_comes_late_finds_the_time_taken(app: CoordinatorApp, monkeypatch: pytest.MonkeyPatch) -> None:
     schedule_id = add(app)
     app.wait(61, present=("h1",))
-    monkeypatch.setattr(
-        schedules, "ids_where", lambda *_: [schedule_id]
-    )  # it read the list before the other one's commit
+    monkeypatch.setattr(schedules, "ids_of", lambda *_: [schedule_id])  # it read the list before the other's commit
     schedules.start_due(app.store, app.now)
     assert runs(app, schedule_id) == [("started", True, 0)]
 

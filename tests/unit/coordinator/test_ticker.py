@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from coordinator import ticker
+from coordinator.store import rounds
 from domain.jobs import LEASE_S, BlockMessage
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts
 
@@ -23,13 +24,13 @@ def test_a_broker_that_is_down_breaks_no_request_and_the_ticker_sends_later(coor
 def test_a_lost_message_is_sent_again_with_the_same_attempt(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     coordinator_app.submit()
-    coordinator_app.wait(ticker.RESEND_S - 1)
+    coordinator_app.wait(rounds.RESEND_S - 1)
     assert len(coordinator_app.dispatcher.sent) == 1
     coordinator_app.wait(2)
     assert len(coordinator_app.dispatcher.sent) == 2
     assert coordinator_app.dispatcher.sent[0] == coordinator_app.dispatcher.sent[1]
     coordinator_app.claim(coordinator_app.last_sent())
-    coordinator_app.wait(ticker.RESEND_S + 1)
+    coordinator_app.wait(rounds.RESEND_S + 1)
     assert len(coordinator_app.dispatcher.sent) == 2
 
 
@@ -118,3 +119,31 @@ def test_the_ticker_outlives_a_failing_round(coordinator_app: CoordinatorApp, ca
     ticker.run(Broken(), coordinator_app.dispatcher, lambda: 0.0, Stop())  # type: ignore[arg-type]
     assert Broken.rounds == 2
     assert "the database is away" in caplog.text
+
+
+class Turns(threading.Event):
+    """Lets the ticker look so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.left = times
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def test_an_idle_ticker_only_asks(coordinator_app: CoordinatorApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its CPU time is missing to what the host measures."""
+    rounds_run: list[float] = []
+    monkeypatch.setattr(ticker, "tick", lambda *_args, **_more: rounds_run.append(1.0))
+    monkeypatch.setattr(ticker.time, "monotonic", iter(range(1000)).__next__)
+    ticker.run(coordinator_app.store, coordinator_app.dispatcher, lambda: coordinator_app.now, Turns(25))
+    assert len(rounds_run) == 3  # at 0, 10 and 20 s
+
+    coordinator_app.register("h1")
+    coordinator_app.submit(blocks=1)
+    coordinator_app.now += rounds.RESEND_S + 1
+    rounds_run.clear()
+    ticker.run(coordinator_app.store, coordinator_app.dispatcher, lambda: coordinator_app.now, Turns(5))
+    assert len(rounds_run) == 5  # a message was not claimed

@@ -1,7 +1,6 @@
 """A private stack and its coordinator, both replaced, for tests of ``showdown run`` and ``showdown up``."""
 
 import functools
-import os
 import signal
 from typing import ClassVar
 
@@ -83,7 +82,7 @@ def interrupt(times=1, number=signal.SIGINT):
     def on_watch():
         if left[0] > 0:
             left[0] -= 1
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
 
     return staticmethod(on_watch)
 

@@ -1,6 +1,5 @@
 """An interrupt of ``showdown run`` cancels the campaign, whenever it comes, and a second one waits no longer."""
 
-import os
 import signal
 
 import pytest
@@ -30,7 +29,7 @@ def test_an_interrupt_of_the_submission_cancels_what_was_submitted(stack, monkey
         def __call__(self, request):
             if request.method == "POST" and not self.asked:
                 for _ in range(times):
-                    os.kill(os.getpid(), signal.SIGINT)
+                    signal.raise_signal(signal.SIGINT)
             return super().__call__(request)
 
     fake = replace_coordinator(monkeypatch, Interrupted())
@@ -59,7 +58,7 @@ def test_an_interrupt_cancels_waits_and_stops(stack, fake, number):
 def test_a_second_interrupt_waits_no_longer(stack, fake, monkeypatch):
     def never_done(request):
         if request.url.path.endswith("/cancel"):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return fake(request)
 
     replace_coordinator(monkeypatch, never_done)

@@ -1,7 +1,6 @@
 """--out keeps all formats; an interrupt of --wait says what happens to the campaign; status has times and failures."""
 
 import functools
-import os
 import signal
 
 import httpx
@@ -117,7 +116,7 @@ def test_an_interrupt_of_wait_says_that_the_campaign_goes_on(coordinator, monkey
     coordinator.changes = {"state": "running"}
 
     def interrupted(*_arguments, **_options):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("deploy.cli.progress.follow", interrupted)
     for command in (("submit", CAMPAIGN, "--wait"), ("watch", "k3f9x2ab")):

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from deploy.cli.errors import CommandError, Unreachable
-from deploy.cli.progress import UNREACHABLE_AFTER_S, Display, follow
+from deploy.cli.progress import POLL_S, UNREACHABLE_AFTER_S, Display, follow
 from deploy.cli.trouble import TROUBLE_AFTER_S
 from domain.trouble import Part, Readiness, Trouble
 
@@ -92,11 +92,11 @@ def test_a_terminal_gets_a_bar():
 def test_it_ends_with_the_campaign_and_not_before(state):
     ended, _, clock = followed(view("queued"), view("running"), view("cancelling"), view(state))
     assert ended == state
-    assert clock.now_s == 3.0
+    assert clock.now_s == 3 * POLL_S
 
 
 def test_a_coordinator_that_is_away_for_a_moment_is_waited_for():
-    assert followed(view(), *[Unreachable("away")] * 20, view("complete"))[0] == "complete"
+    assert followed(view(), *[Unreachable("away")] * 10, view("complete"))[0] == "complete"
 
 
 def test_patience_ends():

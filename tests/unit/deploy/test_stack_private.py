@@ -22,6 +22,9 @@ def test_it_starts_what_the_environment_does_not_give_and_stops_it_all(stack):
         assert list(up.pids) == ["coordinator", "ticker", "worker"]
         pids = list(up.pids.values())
         assert alive(pids) == pids
+        # What is not the worker is foreign to trials on the same host, and yields to them.
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        assert [os.getpriority(os.PRIO_PROCESS, pid) - ours for pid in pids] == [10, 10, 0]
         up.watch()
         assert up.token == "drawn-token"
         until_written(up, "ticker", "worker")

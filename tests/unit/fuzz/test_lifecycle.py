@@ -9,8 +9,7 @@ from types import ModuleType
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from coordinator import ticker
-from coordinator.store import transitions, work
+from coordinator.store import rounds, transitions, work
 from tests.fuzz.fake_workers import Mood, Worker
 from tests.fuzz.judge import Violation
 from tests.fuzz.lifecycle_machine import run
@@ -18,7 +17,7 @@ from tests.fuzz.world import World
 
 SEEDS, LEAST_STEPS = range(4), 2_500  # the suite has the same runs every time; make fuzz draws others
 BREAKS = {
-    "a message is never sent again": (ticker, "resend_unclaimed", "now - RESEND_S", "-1.0", "the campaign is"),
+    "a message is never sent again": (rounds, "unclaimed_attempts", "now - RESEND_S", "-1.0", "the campaign is"),
     "another host's attempt can be claimed": (work, "claim", "attempt.host != host", "False", "belongs to"),
     "a report counts whenever it is repeated": (
         work, "report", "attempt.state not in {AttemptState.RUNNING, AttemptState.LOST}", "False",
