@@ -6,14 +6,14 @@ Callers hold the campaign's lock.
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from coordinator.scheduling import lifecycle, saturation
 from coordinator.scheduling.calibration import calibration_searches
 from coordinator.scheduling.lifecycle import BlockEvent, BlockState
 from coordinator.scheduling.saturation import Search
 from coordinator.scheduling.step_result import step_result
-from coordinator.store.models import BlockRow, CampaignRow
+from coordinator.store.models import AttemptRow, BlockRow, CampaignRow
 from coordinator.store.results import block_records
 from domain.report import Calibration
 from domain.searched import CALIBRATION_STEPS
@@ -102,7 +102,8 @@ def _steps(session: Session, block: BlockRow) -> Sequence[BlockRow]:
         .where(BlockRow.campaign_id == block.campaign_id, BlockRow.workload == block.workload)
         .where(BlockRow.level == block.level, BlockRow.chain == block.chain)
     )
-    return [one for one in session.scalars(query.order_by(BlockRow.step)) if not is_check(one)]
+    trials = selectinload(BlockRow.attempts).selectinload(AttemptRow.trials)
+    return [one for one in session.scalars(query.order_by(BlockRow.step).options(trials)) if not is_check(one)]
 
 
 def _searches(block: BlockRow, steps: Sequence[BlockRow]) -> dict[str, Search]:
