@@ -17,6 +17,7 @@ from coordinator.store.database import Store
 from coordinator.store.enrolments import message_keys
 from coordinator.trouble import watch
 from coordinator.web import blueprint as web
+from domain.environment import name_process
 
 VERSION = "0.1.0"
 
@@ -61,6 +62,7 @@ def create_app(
 
 def serve_app() -> APIFlask:
     """What gunicorn serves: the application, its log, and the watch of the parts that it needs."""
+    name_process("showdown-web")
     settings = load_settings()
     logs.configure(settings)
     app = create_app(settings)

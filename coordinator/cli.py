@@ -15,7 +15,7 @@ from coordinator.config import Settings, SettingsError, load_settings, log_forma
 from coordinator.server.listen import AddressUnusable, as_descriptor
 from coordinator.store.database import Store
 from coordinator.store.unusable import DatabaseUnusable
-from domain.environment import PYTHON_OPTIONS, own_environment
+from domain.environment import PYTHON_OPTIONS, name_process, own_environment
 from domain.logs import one_line
 from domain.texts import counted
 
@@ -71,6 +71,7 @@ def ticker() -> None:
     from coordinator.store.enrolments import message_keys
     from coordinator.ticker import run
 
+    name_process("showdown-ticker")
     settings = _settings()
     logs.configure(settings)
     _migrate(settings)

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from domain.condition_terms import USAGE
+from domain.environment import name_process
 from workers.agent.config import (
     ConfigError,
     WorkerSettings,
@@ -32,6 +33,7 @@ def worker(loglevel: str) -> None:
     from workers.lab.cleanup import REGISTER_DIR
     from workers.lab.cleanup import sweep as sweep_register
 
+    name_process("showdown-worker")
     try:
         configure(loglevel, os.environ)
         keep_former_directory(os.environ)
