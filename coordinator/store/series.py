@@ -7,7 +7,7 @@ from contextlib import suppress
 from sqlalchemy import Float, ForeignKey, Index, String, Text, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from coordinator.analysis.comparison import FALSE_RATE
+from coordinator.analysis.change_words import FALSE_RATE
 from coordinator.analysis.series import Figure, Recorded
 from coordinator.analysis.trend import NEEDED, campaigns_of, trends_of
 from coordinator.store.database import Store

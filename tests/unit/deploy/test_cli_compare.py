@@ -17,11 +17,13 @@ from tests.unit.coordinator.analysis.test_comparison import a_run
 @pytest.fixture
 def asked(monkeypatch):
     requests = []
-    found = compared([a_run(1)], [a_run(2, tproxy=1.1, slices=9)]).model_dump(mode="json")
+    two = compared([a_run(1)], [a_run(2, tproxy=1.1, slices=9)])
+    many = compared([a_run(1)], [a_run(2, tproxy=1.1, slices=9)], [a_run(3)], [a_run(4, tproxy=0.9, slices=7)])
 
     def answer(request):
         requests.append((request.url.path, dict(request.url.params)))
-        return httpx.Response(200, json=found)
+        found = many if ";" in request.url.params["other"] else two
+        return httpx.Response(200, json=found.model_dump(mode="json"))
 
     client = functools.partial(Coordinator, transport=httpx.MockTransport(answer))
     monkeypatch.setattr(deploy.cli.remote, "Coordinator", client)
@@ -46,3 +48,34 @@ def test_it_prints_what_differs_then_figures_then_ratios(asked):
 def test_json_is_the_coordinators_answer(asked):
     result = CliRunner().invoke(compare, ["run1", "run2", "--json"])
     assert json.loads(result.stdout)["basis"] == "blocks"
+
+
+def printed(width, *sides):
+    result = CliRunner().invoke(compare, ["run1", *sides], env={"COLUMNS": str(width)})
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines())) <= width
+    return result.stdout
+
+
+def test_several_sides_are_columns_beside_the_baseline(asked):
+    text = printed(140, "run2", "run3", "run4")
+    assert asked == [("/api/v1/compare", {"baseline": "run1", "other": "run2;run3;run4"})]
+    assert "side 1    t run2" in text
+    slices = a_run(1).campaign.slices
+    assert f"differs   campaign.slices: {slices} → 9 (side 1), 7 (side 3)" in text
+    lines = text.splitlines()
+    head = next(n for n, line in enumerate(lines) if line.startswith("datapath"))
+    assert lines[head].split() == ["datapath", "level", "figure", "baseline", "run2", "run3", "run4"]
+    assert lines[head - 1].split() == ["side", "1", "side", "2", "side", "3"]
+    place = next(n for n, line in enumerate(lines) if line.startswith("tproxy") and " requests/s" in line)
+    assert [word for word in lines[place].split() if word in {"higher", "unclear", "lower"}] == [
+        "higher", "unclear", "lower",
+    ]  # fmt: skip
+    assert lines[place + 1].count("[") == 3, "the ratios are below the figures"
+
+
+def test_a_narrow_terminal_gets_several_tables_with_the_baseline_in_each(asked):
+    heads = [line.split() for line in printed(80, "run2", "run3", "run4").splitlines() if line.startswith("datapath")]
+    assert len(heads) > 2
+    assert all("baseline" in words for words in heads)
+    assert [sum(f"run{number}" in words for words in heads) for number in (2, 3, 4)] == [2, 2, 2]
