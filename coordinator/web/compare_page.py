@@ -21,6 +21,7 @@ _OFFERED, _OFFERED_BELOW = 50, 20  # campaigns: to begin with, and below a compa
 _SIDES = ("baseline", "other")
 _SEARCH = ("q", "label")
 _LONGEST = 500  # characters of a search
+_NUMBERS = {str(number): number for number in range(MOST_SIDES + 1)}
 
 
 @blueprint.get("/compare")
@@ -47,8 +48,8 @@ def _picked(picks: Sequence[str]) -> dict[str, str]:
     """The sides that a form has, as ``ID=NUMBER`` for each campaign; numbers without a campaign leave no gap."""
     sides: dict[int, list[str]] = {}
     for one, _, number in (pick.rpartition("=") for pick in picks):
-        if one and number.isascii() and number.isdecimal() and int(number) <= MOST_SIDES:
-            sides.setdefault(int(number), []).append(one)
+        if one and number in _NUMBERS:
+            sides.setdefault(_NUMBERS[number], []).append(one)
     others = (",".join(sides[number]) for number in sorted(sides) if number)
     found = {"baseline": ",".join(sides.get(0, ())), "other": BETWEEN_SIDES.join(others)}
     return {name: text for name, text in found.items() if text}

@@ -65,7 +65,7 @@ def test_the_page_has_a_column_for_each_side(
 
 def test_a_form_with_sides_leads_to_an_address_without_gaps(runs: list[str], browser: FlaskClient) -> None:
     picks = {
-        "pick": [f"{runs[3]}=7", "", f"{runs[1]}=2", f"{runs[2]}=2", f"{runs[0]}=0", "x=99", "=1"],
+        "pick": [f"{runs[3]}=7", "", f"{runs[1]}=2", f"{runs[2]}=2", f"{runs[0]}=0", "x=99", "=1", "y=" + "1" * 5_000],
         "q": "",
         "do": "",
     }
