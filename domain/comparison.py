@@ -25,6 +25,11 @@ COLUMNS = {
 """The metrics that are compared, in short."""
 
 
+def most_of_each(sides: int) -> int:
+    """How many campaigns each of so many sides has at most if all have as many."""
+    return min(MOST_CAMPAIGNS, MOST_IN_ALL // max(1, sides))
+
+
 class Basis(StrEnum):
     """Whose scatter an interval has."""
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from domain.comparison import MOST_CAMPAIGNS as MOST_ON_A_SIDE
-from domain.comparison import MOST_IN_ALL, MOST_SIDES
+from domain.comparison import MOST_SIDES, most_of_each
 from domain.frozen import Frozen
 from domain.metric import Metric
 from domain.names import Label, Name
@@ -100,5 +99,4 @@ def periods_of(campaigns: Sequence[SeriesCampaign]) -> list[tuple[str, ...]]:
             periods.append([])
         periods[-1].append(one.id)
     compared = periods[-(MOST_SIDES + 1) :]
-    most = min(MOST_ON_A_SIDE, MOST_IN_ALL // max(1, len(compared)))
-    return [tuple(ids[-most:]) for ids in compared] if len(compared) > 1 else []
+    return [tuple(ids[-most_of_each(len(compared)) :]) for ids in compared] if len(compared) > 1 else []

@@ -8,12 +8,14 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from coordinator.api import comparisons as api
+from coordinator.api.campaign_list import MOST_LISTED
 from coordinator.api.comparison_sides import BETWEEN_SIDES
 from coordinator.services import services
 from coordinator.store.campaign_list import Archived, Wanted, campaign_lines, campaign_page
 from coordinator.web.entry import blueprint
 from domain import comparison_table
 from domain.comparison import COLUMNS, MOST_SIDES, Comparison
+from domain.label_sides import sides_by_label, too_few_values
 from domain.problems import InvalidInput, Problem
 from domain.texts import words_of
 
@@ -27,6 +29,8 @@ _NUMBERS = {str(number): number for number in range(MOST_SIDES + 1)}
 @blueprint.get("/compare")
 def compare() -> str | Response | tuple[str, int]:
     """A baseline and other sides. Without both, the page offers the newest campaigns, or those that match a search."""
+    if key := request.args.get("by", "").strip():
+        return _by_label(key)
     if "pick" in request.args:
         sides: dict[str, Any] = _picked(request.args.getlist("pick")) | _search()
         return redirect(url_for("web.compare", **sides), code=303)
@@ -37,6 +41,19 @@ def compare() -> str | Response | tuple[str, int]:
         return _page(chosen, api.comparison_of(**chosen))
     except InvalidInput as error:
         return _page(chosen, problems=error.problems), 422
+
+
+def _by_label(key: str) -> Response | tuple[str, int]:
+    """A side for each value of a label among the campaigns that match the search."""
+    search = _search()
+    wanted = Wanted(search.get("q", ""), label=",".join(filter(None, (key, search.get("label")))))
+    with services().store.read() as session:
+        found = sides_by_label(campaign_page(session, wanted, limit=MOST_LISTED).campaigns, key)
+    if len(found) < 2:
+        problem = Problem(field="by", message=too_few_values(key, len(found)))
+        return _page(dict.fromkeys(_SIDES, ""), problems=[problem]), 422
+    sides: dict[str, Any] = {"baseline": found[0], "other": BETWEEN_SIDES.join(found[1:]), **search}
+    return redirect(url_for("web.compare", **sides), code=303)
 
 
 def _search() -> dict[str, str]:
@@ -64,6 +81,7 @@ def _page(chosen: dict[str, str], found: Comparison | None = None, problems: Seq
         offered=offered,
         limit=limit,
         search=_search(),
+        by=request.args.get("by", "").strip(),
         found=found,
         is_several=found is not None and len(found.numbers) > 1,
         problems=problems,

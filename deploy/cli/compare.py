@@ -9,6 +9,7 @@ from rich.table import Table
 
 from deploy.cli.client import Coordinator
 from deploy.cli.columns import portions, width_of
+from deploy.cli.errors import UsageProblem
 from deploy.cli.figures import figure_text
 from deploy.cli.host_factor import print_hosts_of
 from deploy.cli.output import json_option, print_json
@@ -26,31 +27,57 @@ from domain.comparison_table import (
     tag_of,
 )
 from domain.host_factor import HostFactor
+from domain.label_sides import sides_by_label, too_few_values
 from domain.texts import NONE, ratio_text
 
 _STYLES = {True: "green", False: "red", None: "dim"}
+MOST_READ = 1000  # campaigns with a label; the coordinator lists no more at once
 _WIDEST = 30  # characters of a side's column; a longer note takes several lines
 
 
 @click.command()
-@click.argument("baseline")
+@click.argument("baseline", required=False)
 @click.argument("others", nargs=-1)
+@click.option(
+    "--by", metavar="KEY", help="A side for each value of this label; the value that was left first is the baseline."
+)
+@click.option("--search", default="", help="With --by: only campaigns with these words in name, id, note or labels.")
 @json_option
 @coordinator_command
-def compare(coordinator: Coordinator, baseline: str, others: tuple[str, ...], *, as_json: bool) -> None:
+def compare(
+    coordinator: Coordinator,
+    baseline: str | None,
+    others: tuple[str, ...],
+    *,
+    by: str | None,
+    search: str,
+    as_json: bool,
+) -> None:
     """Compare campaigns OTHERS with campaign BASELINE: each figure, its ratio, and what else is not the same.
 
     Each may be a list of ids with ',' between them: one side. Several campaigns of a side show what differs from boot
     to boot. ID:HOST is the part of a campaign that one of its hosts measured. Without OTHERS: how the hosts of BASELINE
     differ.
     """
-    found = coordinator.compare(baseline, *others) if others else coordinator.host_factor(baseline)
+    if (baseline is None) == (by is None) or (search and by is None):
+        raise UsageProblem("name BASELINE and OTHERS, or give --by KEY; --search is for --by")
+    first, *rest = _by_label(coordinator, by, search) if by is not None else (str(baseline), *others)
+    found = coordinator.compare(first, *rest) if rest else coordinator.host_factor(first)
     if as_json:
         print_json(found.model_dump(mode="json"))
     elif isinstance(found, HostFactor):
         print_hosts_of(found, Console())
     else:
         print_comparison(found, Console())
+
+
+def _by_label(coordinator: Coordinator, key: str, search: str) -> list[str]:
+    """The sides by the values of a label. Raises :class:`UsageProblem` if there are fewer than two."""
+    filters: dict[str, str | int] = {"label": key, "limit": MOST_READ, **({"q": search} if search else {})}
+    sides = sides_by_label(coordinator.campaigns(**filters)["campaigns"], key)
+    if len(sides) < 2:
+        raise UsageProblem(too_few_values(key, len(sides)))
+    return sides
 
 
 def print_comparison(found: Comparison, console: Console) -> None:

@@ -103,7 +103,7 @@ def test_a_user_gives_campaigns_their_sides(tab: Tab, runs: list[str]) -> None:
     tab.goto("/compare?q=kernel")
     for run, side in ((runs[1], "Baseline"), (runs[2], "Side 1"), (runs[3], "Side 1"), (runs[5], "Side 4")):
         tab.locator(f"select[aria-label$='{run}']").select_option(side)
-    tab.get_by_role("button", name="Compare").click()
+    tab.get_by_role("button", name="Compare", exact=True).click()
     expect(tab.get_by_role("heading", name="Sides")).to_be_visible()
     for run, number in ((runs[1], 0), (runs[2], 1), (runs[3], 1), (runs[5], 2)):
         expect(tab.locator(f"select[aria-label$='{run}']")).to_have_value(f"{run}={number}")

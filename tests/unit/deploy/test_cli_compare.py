@@ -11,7 +11,13 @@ import deploy.cli.remote
 from coordinator.analysis.comparison import compare as compared
 from deploy.cli.client import Coordinator
 from deploy.cli.compare import compare
+from deploy.cli.errors import ExitCode
 from tests.unit.coordinator.analysis.test_comparison import a_run
+
+LINES = [
+    {"id": f"run{number}", "state": "complete", "labels": {"kernel": kernel, "team": "edge"}}
+    for number, kernel in ((5, "6.19"), (4, "6.18"), (3, "6.18"), (2, "6.12"))
+]
 
 
 @pytest.fixture
@@ -22,6 +28,8 @@ def asked(monkeypatch):
 
     def answer(request):
         requests.append((request.url.path, dict(request.url.params)))
+        if request.url.path.endswith("/campaigns"):
+            return httpx.Response(200, json={"campaigns": LINES})
         found = many if ";" in request.url.params["other"] else two
         return httpx.Response(200, json=found.model_dump(mode="json"))
 
@@ -79,3 +87,28 @@ def test_a_narrow_terminal_gets_several_tables_with_the_baseline_in_each(asked):
     assert len(heads) > 2
     assert all("baseline" in words for words in heads)
     assert [sum(f"run{number}" in words for words in heads) for number in (2, 3, 4)] == [2, 2, 2]
+
+
+def test_each_value_of_a_label_is_a_side(asked):
+    result = CliRunner().invoke(compare, ["--by", "kernel", "--search", "nightly", "--json"])
+    assert result.exit_code == 0, result.output
+    assert asked == [
+        ("/api/v1/campaigns", {"label": "kernel", "limit": "1000", "q": "nightly"}),
+        ("/api/v1/compare", {"baseline": "run2", "other": "run4,run3;run5"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([], "name BASELINE and OTHERS, or give --by KEY"),
+        (["run1", "--by", "kernel"], "name BASELINE and OTHERS, or give --by KEY"),
+        (["run1", "run2", "--search", "x"], "--search is for --by"),
+        (["--by", "team"], "one value of the label 'team' has complete campaigns"),
+        (["--by", "nosuch"], "no value of the label 'nosuch'"),
+    ],
+)
+def test_wrong_sides_are_refused_with_the_reason(asked, given, words):
+    result = CliRunner().invoke(compare, given)
+    assert result.exit_code == ExitCode.USAGE
+    assert words in result.output

@@ -106,3 +106,15 @@ def test_as_many_sides_as_are_offered_can_be_compared(coordinator_app: Coordinat
     page = browser.get(f"/compare?baseline={found[0]}&other={';'.join(found[1:])}")
     assert page.status_code == 200
     assert len(chosen_on(page.text)) == MOST_SIDES + 1
+
+
+def test_each_value_of_a_label_is_a_side(
+    runs: list[str], coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    answer = browser.get("/compare?by=kernel&q=&pick=")
+    wanted = f"/compare?baseline={runs[0]}&other={runs[2]},{runs[1]};{runs[3]}"
+    assert (answer.status_code, html.unescape(answer.location)) == (303, wanted)
+    narrow = browser.get(f"/compare?by=kernel&label=team=edge&q={KERNELS[1]}")
+    assert narrow.status_code == 422
+    assert "one value of the label &#39;kernel&#39; has complete campaigns that match" in narrow.text
+    assert "no value of the label" in browser.get("/compare?by=nosuch").text
