@@ -13,6 +13,7 @@ from coordinator.scheduling.dispatch import Dispatcher
 from coordinator.store.database import Store
 from coordinator.trouble import Watch
 from domain.combination import Run
+from domain.comparison import MOST_IN_ALL
 from domain.host_factor import HostFactor
 from domain.looks import Exactness
 from domain.outcome import Tally
@@ -35,7 +36,7 @@ class Services:
     clock: Callable[[], float]
     watch: Watch
     reports: VersionedCache[CampaignReport] = field(default_factory=lambda: VersionedCache(_REPORTED, _entries))
-    measured: VersionedCache[Measured] = field(default_factory=lambda: VersionedCache(40))
+    measured: VersionedCache[Measured] = field(default_factory=lambda: VersionedCache(MOST_IN_ALL))
     host_factors: VersionedCache[HostFactor] = field(default_factory=lambda: VersionedCache(16))
     runs: VersionedCache[Run] = field(default_factory=lambda: VersionedCache(100))
     announced: Sparing = field(default_factory=Sparing)

@@ -1,6 +1,6 @@
-"""Two groups of campaigns side by side: what differs between them, cell by cell, and what was different about them.
+"""Groups of campaigns side by side: what differs from the baseline, cell by cell, and what was different about them.
 
-REST, the page and ``showdown compare`` show this object.
+REST, the page and ``showdown compare`` show this object. Its rows have the number of their side: 0 is the baseline.
 """
 
 from enum import StrEnum
@@ -13,6 +13,8 @@ from domain.names import Label, Name
 from domain.report import Interval
 
 MOST_CAMPAIGNS = 20  # on each side
+MOST_SIDES = 8  # beside the baseline
+MOST_IN_ALL = 40  # campaigns of one comparison; a coordinator keeps so many in memory
 COLUMNS = {
     Metric.REQUESTS_PER_S: "requests/s",
     Metric.CPU_US_PER_REQUEST: "CPU µs/request",
@@ -23,6 +25,11 @@ COLUMNS = {
 """The metrics that are compared, in short."""
 
 
+def most_of_each(sides: int) -> int:
+    """How many campaigns each of so many sides has at most if all have as many."""
+    return min(MOST_CAMPAIGNS, MOST_IN_ALL // max(1, sides))
+
+
 class Basis(StrEnum):
     """Whose scatter an interval has."""
 
@@ -31,7 +38,7 @@ class Basis(StrEnum):
 
 
 class Change(StrEnum):
-    """What a comparison says, after Benjamini and Hochberg's adjustment for all of its cells."""
+    """What a comparison says, after Benjamini and Hochberg's adjustment for all cells of all sides."""
 
     HIGHER = "higher"
     LOWER = "lower"
@@ -46,6 +53,8 @@ class Side(Frozen):
     name: str
     host: str = Field(default="", description="If only its blocks on this host are compared.")
     scope: str = Field(description="Where and when it was measured.")
+    number: int = Field(default=0, description="The side that it is on; 0 is the baseline.")
+    labels: dict[str, str] = Field(default={}, description="What users wrote on it.")
 
     @property
     def title(self) -> str:
@@ -54,15 +63,16 @@ class Side(Frozen):
 
 
 class Setting(Frozen):
-    """A setting or a fact of the hosts that is not the same on both sides."""
+    """A setting or a fact of the hosts that is not the same on the baseline and on another side."""
 
     name: str = Field(description="Such as campaign.slices or kernel.")
     baseline: tuple[str, ...] = Field(description="Its different values; empty if it is absent.")
     other: tuple[str, ...]
+    side: int = Field(default=1, description="The number of the other side.")
 
 
 class Compared(Frozen):
-    """One figure of a datapath at one level, or its ratio to the reference, on both sides.
+    """One figure of a datapath at one level, or its ratio to the reference, on the baseline and on another side.
 
     ``ratio`` is the other side ÷ the baseline.
     """
@@ -73,11 +83,16 @@ class Compared(Frozen):
     load: str = Field(description="As written in the baseline.")
     metric: Metric
     reference: Label | None = Field(default=None, description="If the figures are ratios to this datapath.")
+    side: int = Field(default=1, description="The number of the other side.")
+    basis: Basis = Field(default=Basis.BLOCKS, description="What one value is.")
     baseline: float | None = Field(default=None, description="Geometric mean.")
     other: float | None = None
     counts: tuple[int, int] = Field(default=(0, 0), description="Values on each side: blocks or campaigns.")
-    ratio: Interval | None = Field(default=None, description="With its 95 % interval.")
-    p: float | None = Field(default=None, description="Adjusted for all comparisons.")
+    ratio: Interval | None = Field(default=None, description="With its 95 % interval, of this figure alone.")
+    adjusted: Interval | None = Field(
+        default=None, description="With the interval that excludes 1 if `change` is `higher` or `lower`, else not."
+    )
+    p: float | None = Field(default=None, description="Adjusted for all comparisons of all sides.")
     change: Change = Change.NONE
     note: str = Field(default="", description="Why there is no ratio.")
 
@@ -90,14 +105,31 @@ class Compared(Frozen):
 
 
 class Comparison(Frozen):
-    """Everything that two groups of campaigns have in common, and what differs."""
+    """Everything that groups of campaigns have in common, and what differs from the baseline."""
 
     baseline: tuple[Side, ...]
-    other: tuple[Side, ...]
-    basis: Basis
-    settings: tuple[Setting, ...]
-    figures: tuple[Compared, ...]
+    other: tuple[Side, ...] = Field(description="The campaigns of all other sides, each with the `number` of its side.")
+    basis: Basis = Field(description="`blocks` if any other side has it: then its intervals hold for these runs only.")
+    confidence: float | None = Field(
+        default=None, description="Of the `adjusted` intervals (Benjamini and Yekutieli 2005); null without any."
+    )
+    settings: tuple[Setting, ...] = Field(description="Per other side, what is not as in the baseline.")
+    figures: tuple[Compared, ...] = Field(description="Per figure, a row for each other side.")
     ratios: tuple[Compared, ...] = Field(
         description="Each datapath ÷ the reference, within blocks: what all datapaths have in common cancels."
     )
     caution: str = Field(description="What the intervals do not include.")
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of the other sides."""
+        return tuple(dict.fromkeys(one.number for one in self.other))
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The numbers of all sides."""
+        return (0, *self.numbers)
+
+    def campaigns(self, number: int) -> tuple[Side, ...]:
+        """The campaigns of a side; 0 is the baseline."""
+        return tuple(one for one in (*self.baseline, *self.other) if one.number == number)

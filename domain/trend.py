@@ -4,8 +4,11 @@ A series is the campaigns of one file on the same hosts. Their names, descriptio
 differ, because they change nothing that is measured.
 """
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
+from domain.comparison import MOST_SIDES, most_of_each
 from domain.frozen import Frozen
 from domain.metric import Metric
 from domain.names import Label, Name
@@ -82,3 +85,18 @@ class TrendReport(Frozen):
     trends: tuple[Trend, ...]
     false_share: float = Field(description="Of the trends with changes, at most this share has none in truth.")
     needed: int = Field(description="With fewer campaigns, no change can be found.")
+
+
+def periods_of(campaigns: Sequence[SeriesCampaign]) -> list[tuple[str, ...]]:
+    """The ids of the campaigns between changes of their hosts' facts, the oldest first, as sides of one comparison.
+
+    These are the newest periods, and the newest campaigns of each, as many as a comparison takes. Without a change
+    there are none.
+    """
+    periods: list[list[str]] = []
+    for one in campaigns:
+        if one.changed or not periods:
+            periods.append([])
+        periods[-1].append(one.id)
+    compared = periods[-(MOST_SIDES + 1) :]
+    return [tuple(ids[-most_of_each(len(compared)) :]) for ids in compared] if len(compared) > 1 else []

@@ -1,4 +1,4 @@
-"""Compare groups of campaigns: the same cell on both sides, and what else is not the same. Pure."""
+"""Compare groups of campaigns with a baseline: the same cell on each side, and what else is not the same. Pure."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,28 +8,19 @@ from typing import Any, NamedTuple
 
 from coordinator.analysis.between import basis_of, difference, values_of
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.change_words import Row, caution_of, judged_together, ratio_of
+from coordinator.analysis.differing import facts_of, settings_of
 from coordinator.analysis.pooling import lasting_facts
 from coordinator.analysis.scope import scope_of
-from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp
+from coordinator.analysis.statistics import CONFIDENCE, finite_exp
 from domain.campaign import Campaign
-from domain.comparison import Basis, Change, Compared, Comparison, Setting, Side
+from domain.comparison import Basis, Compared, Comparison, Side
 from domain.frozen import Frozen
 from domain.load import load_text
 from domain.metric import Metric, metrics_of
-from domain.report import MIN_PAIRS, Interval
+from domain.report import MIN_PAIRS
 
-FALSE_RATE = 0.05  # of the words, at most so many are wrong (Benjamini and Hochberg 1995)
 ALIKE_RATES = 1.02  # rates that differ by less are the same load
-_ONE_EACH = (
-    "With one campaign on each side, the intervals hold for these two runs. They do not include what differs from boot "
-    "to boot and from hour to hour; for that, give several campaigns of each side."
-)
-_HOSTS = (
-    "The two sides are hosts of the same campaigns. They measured in the same hours, but no block ran on both, so the "
-    "figures are not paired; ratios to the reference do not depend on how fast a host is. What differs between the "
-    "hosts is everything that is listed, not one fact alone: exchange it between the hosts and measure again."
-)
-_NOT_COMPARED = frozenset({"name", "description", "seed"})
 
 
 class Key(NamedTuple):
@@ -107,69 +98,107 @@ def measured(data: CampaignResults, record: Mapping[str, Any], host: str = "") -
     )
 
 
-def compare(baseline: Sequence[Measured], other: Sequence[Measured]) -> Comparison:
-    """Every figure of both sides, and the words that hold for all of them together."""
-    basis = basis_of(len(baseline), len(other))
-    references = {one.campaign.reference_label for one in (*baseline, *other)}
-    reference = references.pop() if len(references) == 1 else None
-    figures = [_compared(baseline, other, key, basis) for key in _keys(one.figures for one in (*baseline, *other))]
-    ratios = [
-        _compared(baseline, other, key, basis, reference)
-        for key in (_keys(one.ratios for one in (*baseline, *other)) if reference else ())
-    ]
-    judged = _judged([*figures, *ratios])
+@dataclass(frozen=True)
+class _Pair:
+    """The baseline and one other side, by its number; ``name`` is how sentences call it."""
+
+    baseline: Sequence[Measured]
+    other: Sequence[Measured]
+    number: int
+    name: str
+
+    @property
+    def basis(self) -> Basis:
+        return basis_of(len(self.baseline), len(self.other))
+
+    @property
+    def campaigns(self) -> Sequence[Measured]:
+        return (*self.baseline, *self.other)
+
+    @property
+    def references(self) -> set[str]:
+        return {one.campaign.reference_label for one in self.campaigns}
+
+    @property
+    def are_hosts(self) -> bool:
+        """Whether both sides are hosts of the same campaigns."""
+        return bool({one.side.id for one in self.baseline} & {one.side.id for one in self.other})
+
+
+def compare(baseline: Sequence[Measured], *others: Sequence[Measured]) -> Comparison:
+    """Every figure of each other side against the baseline, and the words that hold for all of them together.
+
+    Ratio and interval of a side do not depend on the other sides; words and adjusted intervals do.
+    """
+    names = [f"side {number}" for number in range(1, len(others) + 1)] if len(others) > 1 else ["the other side"]
+    pairs = [_Pair(baseline, other, n, name) for n, (other, name) in enumerate(zip(others, names, strict=True), 1)]
+    every = [*baseline, *chain.from_iterable(others)]
+    figures = [_compared(pair, key, load) for key, load in _loads(every).items() for pair in pairs]
+    ratios = _ratios(pairs)
+    judged, confidence = judged_together([*figures, *ratios])
+    facts = [[facts_of(one.campaign, one.facts) for one in side] for side in (baseline, *others)]
     return Comparison(
         baseline=tuple(one.side for one in baseline),
-        other=tuple(one.side for one in other),
-        basis=basis,
-        settings=tuple(_settings(baseline, other)),
+        other=tuple(one.side.model_copy(update={"number": pair.number}) for pair in pairs for one in pair.other),
+        basis=Basis.BLOCKS if any(pair.basis is Basis.BLOCKS for pair in pairs) else Basis.CAMPAIGNS,
+        confidence=confidence,
+        settings=tuple(settings_of(facts[0], facts[1:])),
         figures=tuple(judged[: len(figures)]),
         ratios=tuple(judged[len(figures) :]),
-        caution=_caution(baseline, other, basis),
+        caution=caution_of([pair.are_hosts for pair in pairs], [pair.basis is Basis.BLOCKS for pair in pairs]),
     )
 
 
-def _caution(baseline: Sequence[Measured], other: Sequence[Measured], basis: Basis) -> str:
-    ids = [{one.side.id for one in side} for side in (baseline, other)]
-    if ids[0] & ids[1]:
-        return _HOSTS
-    return _ONE_EACH if basis is Basis.BLOCKS else ""
+def _loads(campaigns: Iterable[Measured]) -> dict[Key, str]:
+    """Each figure that any campaign has, in its order, with the load of its level in the first one."""
+    loads = dict[Key, str]()
+    for one in campaigns:
+        for key in one.figures:
+            loads.setdefault(key, load_text(one.campaign.levels[key.level]))
+    return loads
 
 
-def _keys(campaigns: Iterable[Mapping[Key, Sequence[float]]]) -> list[Key]:
-    """Each key that any campaign has, in its order."""
-    return list(dict.fromkeys(chain.from_iterable(campaigns)))
+def _ratios(pairs: Sequence[_Pair]) -> list[Row]:
+    """The ratios to the baseline's reference, if the campaigns of any pair have no other one."""
+    alike = [pair for pair in pairs if len(pair.references) == 1]
+    if not alike:
+        return []
+    (reference,) = alike[0].references
+    loads = _loads(chain.from_iterable(pair.campaigns for pair in alike))
+    keys = [key for key in loads if any(key in one.ratios for pair in alike for one in pair.campaigns)]
+    return [_compared(pair, key, loads[key], reference) for key in keys for pair in pairs]
 
 
-def _compared(
-    baseline: Sequence[Measured], other: Sequence[Measured], key: Key, basis: Basis, reference: str | None = None
-) -> Compared:
-    sides = [
-        values_of([(one.ratios if reference else one.figures).get(key, ()) for one in side], basis)
-        for side in (baseline, other)
+def _compared(pair: _Pair, key: Key, load: str, reference: str | None = None) -> Row:
+    values = [
+        values_of([(one.ratios if reference else one.figures).get(key, ()) for one in side], pair.basis)
+        for side in (pair.baseline, pair.other)
     ]
-    present = [one for one in (*baseline, *other) if key in one.figures]
-    first, second = (finite_exp(math.fsum(side) / len(side)) if side else None for side in sides)
-    note = _not_comparable(present, key) or _too_few(sides, basis)
-    found = None if note else difference(sides[0], sides[1], basis)
-    return Compared(
+    is_other = reference is not None and pair.references != {reference}
+    note = f"{pair.name} has another reference" if is_other else _not_comparable(pair, key) or _too_few(pair, values)
+    means = [finite_exp(math.fsum(side) / len(side)) if side else None for side in values]
+    found = None if note else difference(values[0], values[1], pair.basis)
+    cell = Compared(
         datapath=key.datapath,
         workload=key.workload,
         level=key.level,
-        load=load_text(present[0].campaign.levels[key.level]),
+        load=load,
         metric=key.metric,
         reference=reference,
-        baseline=first,
-        other=second,
-        counts=(len(sides[0]), len(sides[1])),
-        ratio=_interval(found) if found else None,
-        p=found.p if found else None,
+        side=pair.number,
+        basis=pair.basis,
+        baseline=means[0],
+        other=None if is_other else means[1],
+        counts=(len(values[0]), len(values[1])),
+        ratio=ratio_of(found, CONFIDENCE) if found else None,
         note=note,
     )
+    return cell, found
 
 
-def _not_comparable(present: Sequence[Measured], key: Key) -> str:
+def _not_comparable(pair: _Pair, key: Key) -> str:
     """Why the figures are of different traffic; empty if they are not."""
+    present = [one for one in pair.campaigns if key in one.figures]
     if any(one.traffic(key) != present[0].traffic(key) for one in present):
         return "the sides have different traffic at this level"
     rates = sorted({rate for one in present if (rate := one.rates_per_s[key.workload, key.level]) is not None})
@@ -178,53 +207,10 @@ def _not_comparable(present: Sequence[Measured], key: Key) -> str:
     return ""
 
 
-def _too_few(sides: Sequence[Sequence[float]], basis: Basis) -> str:
-    for name, side in zip(("the baseline", "the other side"), sides, strict=True):
+def _too_few(pair: _Pair, values: Sequence[Sequence[float]]) -> str:
+    for name, side in zip(("the baseline", pair.name), values, strict=True):
         if not side:
             return f"{name} has fewer than {MIN_PAIRS} blocks with this figure"
-    if basis is Basis.CAMPAIGNS and all(len(side) == 1 for side in sides):
+    if pair.basis is Basis.CAMPAIGNS and all(len(side) == 1 for side in values):
         return "only one campaign of each side has this figure"
     return ""
-
-
-def _interval(found: Estimate) -> Interval:
-    return Interval(value=finite_exp(found.mean), low=finite_exp(found.low), high=finite_exp(found.high))
-
-
-def _judged(cells: Sequence[Compared]) -> list[Compared]:
-    """The cells with adjusted p and word."""
-    tested = [index for index, cell in enumerate(cells) if cell.p is not None]
-    adjusted = benjamini_hochberg([p for cell in cells if (p := cell.p) is not None])
-    judged = list(cells)
-    for index, p in zip(tested, adjusted, strict=True):
-        ratio = cells[index].ratio
-        is_higher = ratio is not None and ratio.value > 1
-        word = Change.UNCLEAR if p > FALSE_RATE else Change.HIGHER if is_higher else Change.LOWER
-        judged[index] = cells[index].model_copy(update={"p": p, "change": word})
-    return judged
-
-
-def _settings(baseline: Sequence[Measured], other: Sequence[Measured]) -> list[Setting]:
-    """Everything that is not the same in all campaigns: their files first, then the facts of their hosts."""
-    sides = [[_flat(one) for one in side] for side in (baseline, other)]
-    names = dict.fromkeys(name for side in sides for one in side for name in one)
-    found = []
-    for name in names:
-        first, second = (tuple(dict.fromkeys(one[name] for one in side if name in one)) for side in sides)
-        everywhere = all(name in one for side in sides for one in side)
-        if not everywhere or {*first} != {*second} or len(first) > 1:
-            found.append(Setting(name=name, baseline=first, other=second))
-    return found
-
-
-def _flat(one: Measured) -> dict[str, str]:
-    fields = one.campaign.model_dump(mode="json", exclude=set(_NOT_COMPARED))
-    return {f"campaign.{name}": _text(value) for name, value in fields.items()} | dict(one.facts)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} = {_text(one)}" for name, one in value.items()) or "none"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_text(one) for one in value) or "none"
-    return "none" if value is None or value == "" else str(value)

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.comparison import FALSE_RATE, Key, Measured, measured
+from coordinator.analysis.change_words import FALSE_RATE
+from coordinator.analysis.comparison import Key, Measured, measured
 from coordinator.analysis.random_effects import LEAST_FOR_A_MEAN, LEAST_FOR_TAU, RandomEffects, random_effects
 from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp, interval
 from domain.host_factor import Heterogeneity, HostCell, HostFact, HostFactor, HostFigure, HostPart

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from coordinator.analysis.change_points import MIN_SIDE, change_points, first_p
-from coordinator.analysis.comparison import ALIKE_RATES, FALSE_RATE
+from coordinator.analysis.change_words import FALSE_RATE
+from coordinator.analysis.comparison import ALIKE_RATES
 from coordinator.analysis.series import Figure, Key, Recorded, load_at
 from coordinator.analysis.statistics import benjamini_hochberg, finite_exp
 from domain.campaign import Campaign

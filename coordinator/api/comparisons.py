@@ -1,22 +1,21 @@
 """Groups of campaigns side by side."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import replace
 
 from apiflask import APIBlueprint
 from pydantic import BaseModel, Field
 
 from coordinator.analysis.comparison import Measured, compare, measured
 from coordinator.analysis.host_factor import host_factor, hosts_of, of_host
+from coordinator.api.comparison_sides import Wanted, wanted_sides
 from coordinator.api.refusals import no_campaign
 from coordinator.services import services
 from coordinator.store import digests, reports, results
 from coordinator.store.database import Store
-from domain.comparison import MOST_CAMPAIGNS, Comparison
+from coordinator.store.keeping import labels_of
+from domain.comparison import MOST_IN_ALL, MOST_SIDES, Comparison
 from domain.host_factor import HostFactor
-from domain.names import is_campaign_id, is_host_name
 from domain.problems import InvalidInput, Problem
-from domain.texts import words_of
 
 blueprint = APIBlueprint("comparisons", __name__, tag="Comparisons")
 
@@ -27,7 +26,11 @@ class ComparisonQuery(BaseModel):
     baseline: str = Field(
         max_length=2000, description="Campaign ids with ',' between them; `ID:HOST` is a campaign's blocks on one host."
     )
-    other: str = Field(max_length=2000, description="The same, of the other side.")
+    other: str = Field(
+        max_length=4000,
+        description=f"The same, of the other side; ';' begins a further side. At most {MOST_SIDES} sides, and "
+        f"{MOST_IN_ALL} campaigns with the baseline's.",
+    )
 
 
 @blueprint.get("/compare")
@@ -35,9 +38,9 @@ class ComparisonQuery(BaseModel):
 @blueprint.output(Comparison)
 @blueprint.doc(responses={404: "A campaign is unknown", 422: "A parameter is invalid"})
 def get_comparison(query: ComparisonQuery) -> Comparison:
-    """Two campaigns, or two groups of campaigns, cell by cell: other ÷ baseline, with what differs between them.
+    """Campaigns, or groups of campaigns, cell by cell: each other side ÷ the baseline, with what differs between them.
 
-    With `ID:HOST` on both sides, two hosts of one campaign.
+    Each row has the number of its side. With `ID:HOST` on all sides, hosts of one campaign.
     """
     return comparison_of(query.baseline, query.other)
 
@@ -64,41 +67,26 @@ def host_factor_of(campaign_id: str) -> HostFactor:
         return known.host_factors.get(campaign_id, version, make)
 
 
-class _Wanted(NamedTuple):
-    """One campaign of a side; ``host`` is empty for all of its hosts."""
-
-    campaign_id: str
-    host: str
-
-
 def comparison_of(baseline: str, other: str) -> Comparison:
-    """The comparison of two lists of ids. Raises :class:`InvalidInput`; aborts with 404 if a campaign is unknown."""
-    sides = {"baseline": _sides(baseline, "baseline"), "other": _sides(other, "other")}
-    if both := [one for one in sides["baseline"] if _is_among(one, sides["other"])]:
-        raise InvalidInput([Problem(field="other", message=f"{both[0].campaign_id} is on both sides; name it once")])
-    found = {name: [_measured(name, one) for one in wanted] for name, wanted in sides.items()}
-    return compare(found["baseline"], found["other"])
+    """The comparison of lists of ids, with ';' between other sides.
+
+    Raises :class:`InvalidInput`; aborts with 404 if a campaign is unknown.
+    """
+    wanted = wanted_sides(baseline, other)
+    fields = ["baseline", *["other"] * (len(wanted) - 1)]
+    sides = [[_measured(field, one) for one in side] for field, side in zip(fields, wanted, strict=True)]
+    with services().store.read() as session:
+        labels = labels_of(session, {one.side.id for side in sides for one in side})
+    first, *others = ([_labelled(one, labels.get(one.side.id, {})) for one in side] for side in sides)
+    return compare(first, *others)
 
 
-def _is_among(one: _Wanted, others: Sequence[_Wanted]) -> bool:
-    """Whether its blocks are on the other side, too."""
-    same = [other.host for other in others if other.campaign_id == one.campaign_id]
-    return bool(same) and (not one.host or "" in same or one.host in same)
+def _labelled(one: Measured, labels: dict[str, str]) -> Measured:
+    """With the labels that it has now: what is kept of a campaign has none."""
+    return replace(one, side=one.side.model_copy(update={"labels": labels}))
 
 
-def _sides(text: str, field: str) -> list[_Wanted]:
-    parts = [word.partition(":") for word in words_of(text)]
-    wanted = list(dict.fromkeys(_Wanted(one, host) for one, _, host in parts))
-    wrong = [one for one, colon, host in parts if not is_campaign_id(one) or (colon and not is_host_name(host))]
-    if not wanted or wrong:
-        message = f"{wrong[0][:40]!r} is no campaign's id" if wrong else "name at least one campaign's id"
-        raise InvalidInput([Problem(field=field, message=message)])
-    if len(wanted) > MOST_CAMPAIGNS:
-        raise InvalidInput([Problem(field=field, message=f"has {len(wanted)} campaigns; at most {MOST_CAMPAIGNS}")])
-    return wanted
-
-
-def _measured(field: str, wanted: _Wanted) -> Measured:
+def _measured(field: str, wanted: Wanted) -> Measured:
     known = services()
     with known.store.read() as session:
         version = results.results_version(session, wanted.campaign_id)
@@ -106,7 +94,7 @@ def _measured(field: str, wanted: _Wanted) -> Measured:
     return known.measured.get(name, version, lambda: _analysed(known.store, field, wanted))
 
 
-def _analysed(store: Store, field: str, wanted: _Wanted) -> Measured:
+def _analysed(store: Store, field: str, wanted: Wanted) -> Measured:
     if not wanted.host:
         return reports.measured_of(store, wanted.campaign_id) or no_campaign(wanted.campaign_id)
     digests.complete(store, wanted.campaign_id)

@@ -15,8 +15,15 @@ blueprint = APIBlueprint("series", __name__, tag="Trends")
 
 
 class SeriesQuery(Frozen):
-    """How many series."""
+    """Which series, and how many."""
 
+    q: str = Field(default="", max_length=200, description="Each word must be in the name of one of its campaigns.")
+    host: str = Field(default="", max_length=253, description="Only series on this host.")
+    label: str = Field(
+        default="",
+        max_length=500,
+        description="Only series with a campaign that has this label, `key` or `key=value`; with ',' all of several.",
+    )
     limit: int = Field(default=100, ge=1, le=500, description="Series in the answer, the newest first.")
 
 
@@ -31,7 +38,7 @@ class SeriesList(BaseModel):
 @blueprint.output(SeriesList)
 def list_series(query: SeriesQuery) -> SeriesList:
     """Series: campaigns of one file on the same hosts, whose figures can be followed over time."""
-    return SeriesList(series=newest_series(query.limit))
+    return SeriesList(series=newest_series(query))
 
 
 @blueprint.get("/series/<series_id>")
@@ -42,10 +49,10 @@ def get_series(series_id: str) -> TrendReport:
     return trend_report(series_id)
 
 
-def newest_series(limit: int) -> list[Series]:
+def newest_series(query: SeriesQuery) -> list[Series]:
     """Series, the one with the newest campaign first."""
     with services().store.read() as session:
-        return store.series_list(session, limit)
+        return store.series_list(session, query.limit, store.Sought(query.q, query.host, query.label))
 
 
 def trend_report(series_id: str) -> TrendReport:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -12,11 +12,10 @@ from sqlalchemy import ColumnElement, Select, Text, and_, func, or_, select, typ
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.lifecycle import CampaignState
-from coordinator.store.keeping import Keeping, LabelRow, keeping_of
+from coordinator.store.keeping import Keeping, LabelRow, keeping_of, labelled
 from coordinator.store.models import CampaignRow
 from coordinator.store.views import CampaignSummary, block_counts, summary_of
 from domain.outcome import Outcome
-from domain.texts import words_of
 
 _NOT_ENDED = 1e15  # sorts after every time: what still runs is the newest by its end
 MAX_WORDS = 8  # of a search; each is a condition of the query
@@ -124,6 +123,11 @@ def campaign_page(session: Session, wanted: Wanted, *, limit: int, cursor: str =
     )
 
 
+def campaign_lines(session: Session, ids: Collection[str]) -> list[dict[str, Any]]:
+    """The lines of these campaigns, in no order; unknown ones are left out."""
+    return _lines(session, list(session.scalars(select(CampaignRow).where(CampaignRow.id.in_(ids)))))
+
+
 def _lines(session: Session, rows: list[CampaignRow]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     counts, kept = block_counts(session, ids), keeping_of(session, rows)
@@ -154,11 +158,8 @@ def _matching(wanted: Wanted) -> Select[Any]:
     if wanted.outcome is not None:
         query = query.where(CampaignRow.outcome == wanted.outcome)
     if wanted.host:  # a JSON list of names, which hold no quotation mark
-        query = query.where(type_coerce(CampaignRow.hosts, Text).like(_part(f'"{wanted.host}"'), escape="\\"))
-    for label in words_of(wanted.label):
-        key, has_value, value = label.partition("=")
-        found = select(LabelRow.key).where(LabelRow.campaign_id == CampaignRow.id, LabelRow.key == key)
-        query = query.where((found.where(LabelRow.value == value) if has_value else found).exists())
+        query = query.where(type_coerce(CampaignRow.hosts, Text).like(part_of(f'"{wanted.host}"'), escape="\\"))
+    query = query.where(*labelled(CampaignRow.id, wanted.label))
     if wanted.archived is not Archived.ANY:
         is_archived = CampaignRow.archived_at.is_not(None)
         query = query.where(is_archived if wanted.archived is Archived.YES else ~is_archived)
@@ -166,7 +167,7 @@ def _matching(wanted: Wanted) -> Select[Any]:
 
 
 def _has(word: str) -> ColumnElement[bool]:
-    pattern = _part(word)
+    pattern = part_of(word)
     label = func.lower(LabelRow.key + "=" + LabelRow.value).like(pattern, escape="\\")
     return or_(
         func.lower(CampaignRow.name).like(pattern, escape="\\"),
@@ -176,7 +177,7 @@ def _has(word: str) -> ColumnElement[bool]:
     )
 
 
-def _part(text: str) -> str:
+def part_of(text: str) -> str:
     """The pattern of texts that contain this one."""
     for special in ("\\", "%", "_"):
         text = text.replace(special, "\\" + special)

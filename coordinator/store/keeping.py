@@ -1,16 +1,17 @@
 """Labels, notes and the archive: what users write on campaigns, and the rows of campaigns that were deleted."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pydantic import BaseModel, Field
-from sqlalchemy import Float, ForeignKey, Index, Integer, String, Text, delete, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import ColumnElement, Float, ForeignKey, Index, Integer, String, Text, delete, select
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from coordinator.store import transitions
 from coordinator.store.models import Base, CampaignRow
 from coordinator.store.times import iso
 from domain.keeping import MAX_LABELS, KeepingChanges
 from domain.problems import InvalidInput, Problem
+from domain.texts import words_of
 
 
 class LabelRow(Base):
@@ -48,11 +49,27 @@ class Keeping(BaseModel):
 def keeping_of(session: Session, rows: Iterable[CampaignRow]) -> dict[str, Keeping]:
     """By campaign id."""
     found = {row.id: Keeping(note=row.note, archived_at=iso(row.archived_at)) for row in rows}
-    labels = select(LabelRow).where(LabelRow.campaign_id.in_(found)).order_by(LabelRow.campaign_id, LabelRow.key)
+    labels = labels_of(session, found)
+    return {one: kept.model_copy(update={"labels": labels.get(one, {})}) for one, kept in found.items()}
+
+
+def labels_of(session: Session, ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """The labels of campaigns, by id and key; a campaign without labels is absent."""
+    query = select(LabelRow).where(LabelRow.campaign_id.in_(ids)).order_by(LabelRow.campaign_id, LabelRow.key)
     by_campaign: dict[str, dict[str, str]] = {}
-    for row in session.scalars(labels):
+    for row in session.scalars(query):
         by_campaign.setdefault(row.campaign_id, {})[row.key] = row.value
-    return {one: kept.model_copy(update={"labels": by_campaign.get(one, {})}) for one, kept in found.items()}
+    return by_campaign
+
+
+def labelled(campaign_id: ColumnElement[str] | InstrumentedAttribute[str], text: str) -> list[ColumnElement[bool]]:
+    """The conditions that a campaign has all these labels: ``key`` or ``key=value``, with commas between them."""
+    conditions: list[ColumnElement[bool]] = []
+    for label in words_of(text):
+        key, has_value, value = label.partition("=")
+        found = select(LabelRow.key).where(LabelRow.campaign_id == campaign_id, LabelRow.key == key)
+        conditions.append((found.where(LabelRow.value == value) if has_value else found).exists())
+    return conditions
 
 
 def change(session: Session, row: CampaignRow, changes: KeepingChanges, now: float, who: str = "") -> None:

@@ -3,21 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import redirect, render_template, request, url_for
+from flask import abort, redirect, render_template, request, url_for
 from pydantic import ValidationError
 from werkzeug.wrappers import Response
 
 from coordinator.api import rules as rules_api
 from coordinator.api import series as api
+from coordinator.api.comparison_sides import BETWEEN_SIDES
+from coordinator.api.series import SeriesQuery
 from coordinator.services import services
 from coordinator.web.entry import blueprint
 from coordinator.web.trend_chart import Group, groups_of, trend_chart
 from domain.comparison import COLUMNS
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.rule import Direction, NewRule
-from domain.trend import Trend, TrendReport
+from domain.trend import Trend, TrendReport, periods_of
 
 LISTED = 200
+_SOUGHT = ("q", "host", "label")
 _BETWEEN = "|"  # parts of a choice; no name has it
 
 
@@ -33,8 +36,14 @@ class Choice:
 
 @blueprint.get("/trends")
 def trends() -> str:
-    """Every series."""
-    return render_template("web/trends.html", found=api.newest_series(LISTED), listed=LISTED)
+    """Every series, or those that match the search."""
+    given = {name: text for name in _SOUGHT if (text := request.args.get(name, "").strip())}
+    try:
+        query = SeriesQuery.model_validate(given | {"limit": LISTED})
+    except ValidationError as error:
+        abort(404, str(problems_of(error)[0]))
+    found = api.newest_series(query)
+    return render_template("web/trends.html", found=found, listed=LISTED, query=query, is_search=bool(given))
 
 
 @blueprint.get("/trends/<series_id>")
@@ -78,7 +87,7 @@ def _page(series_id: str, problems: Sequence[Problem] = ()) -> str:
     report = api.trend_report(series_id)
     groups = groups_of(report)
     chosen = _chosen(groups)
-    found, part = groups[chosen], _part(report)
+    found, part, periods = groups[chosen], _part(report), periods_of(report.campaigns)
     return render_template(
         "web/trend.html",
         report=report,
@@ -87,6 +96,8 @@ def _page(series_id: str, problems: Sequence[Problem] = ()) -> str:
         shown=found,
         choices=[_choice(group, found, is_chosen=group == chosen) for group, found in groups.items()],
         changes=_changes(report),
+        periods=periods,
+        later=BETWEEN_SIDES.join(",".join(ids) for ids in periods[1:]),
         watchable=[(_watched(one), _words(one)) for one in report.trends],
         rules=rules_api.all_rules(series_id),
         directions=list(Direction),

@@ -88,9 +88,9 @@ class Coordinator(ServiceMethods):
         """Write the times of a cell, ``datapath.workload.level``, as a log of HDR histograms."""
         self._download(f"campaigns/{segment_of(campaign_id)}/histograms.hlog", file, cell=cell)
 
-    def compare(self, baseline: str, other: str) -> Comparison:
-        """Two campaigns side by side; each may be a list of ids with ',' between them."""
-        data = self._ask("GET", "compare", params={"baseline": baseline, "other": other})
+    def compare(self, baseline: str, *others: str) -> Comparison:
+        """Campaigns side by side with a baseline; each side may be a list of ids with ',' between them."""
+        data = self._ask("GET", "compare", params={"baseline": baseline, "other": ";".join(others)})
         return read_answer(Comparison, data, "the comparison")
 
     def combine(self, runs: str, *, series: str = "", schedule: str = "", mixed: bool = False) -> Combination:

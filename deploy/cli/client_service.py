@@ -86,9 +86,10 @@ class ServiceMethods(Connection):
             return self._ask("DELETE", path)
         return self._ask("PATCH", path, json={"paused": action == "pause"})
 
-    def series(self) -> dict[str, Any]:
-        """Series of campaigns, the one with the newest campaign first."""
-        return self._ask("GET", "series")
+    def series(self, *, search: str = "", host: str = "", label: str = "") -> dict[str, Any]:
+        """Series of campaigns, the one with the newest campaign first; by name, host or label of a campaign."""
+        wanted = {"q": search, "host": host, "label": label}
+        return self._ask("GET", "series", params={name: text for name, text in wanted.items() if text})
 
     def trends(self, series_id: str) -> TrendReport:
         """A series with all its trends."""

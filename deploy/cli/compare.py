@@ -1,35 +1,68 @@
-"""``showdown compare``: two campaigns, or two groups of campaigns, side by side."""
+"""``showdown compare``: campaigns, or groups of campaigns, side by side with a baseline."""
 
 from collections.abc import Sequence
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from deploy.cli.client import Coordinator
+from deploy.cli.columns import portions, width_of
+from deploy.cli.errors import UsageProblem
 from deploy.cli.figures import figure_text
 from deploy.cli.host_factor import print_hosts_of
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
-from domain.comparison import COLUMNS, Basis, Compared, Comparison
+from domain.comparison import COLUMNS, Compared, Comparison
+from domain.comparison_table import (
+    ABSENT,
+    Row,
+    SettingRow,
+    basis_text,
+    confidence_text,
+    name_of,
+    rows_of,
+    setting_rows,
+    tag_of,
+)
 from domain.host_factor import HostFactor
-from domain.texts import ratio_text
+from domain.label_sides import sides_by_label, too_few_values
+from domain.texts import NONE, ratio_text
 
 _STYLES = {True: "green", False: "red", None: "dim"}
+MOST_READ = 1000  # campaigns with a label; the coordinator lists no more at once
+_WIDEST = 30  # characters of a side's column; a longer note takes several lines
 
 
 @click.command()
-@click.argument("baseline")
-@click.argument("other", required=False)
+@click.argument("baseline", required=False)
+@click.argument("others", nargs=-1)
+@click.option(
+    "--by", metavar="KEY", help="A side for each value of this label; the value that was left first is the baseline."
+)
+@click.option("--search", default="", help="With --by: only campaigns with these words in name, id, note or labels.")
 @json_option
 @coordinator_command
-def compare(coordinator: Coordinator, baseline: str, other: str | None, *, as_json: bool) -> None:
-    """Compare campaign OTHER with campaign BASELINE: each figure, its ratio, and what else is not the same.
+def compare(
+    coordinator: Coordinator,
+    baseline: str | None,
+    others: tuple[str, ...],
+    *,
+    by: str | None,
+    search: str,
+    as_json: bool,
+) -> None:
+    """Compare campaigns OTHERS with campaign BASELINE: each figure, its ratio, and what else is not the same.
 
-    Each may be a list of ids with ',' between them. Several campaigns of a side show what differs from boot to boot.
-    ID:HOST is the part of a campaign that one of its hosts measured. Without OTHER: how the hosts of BASELINE differ.
+    Each may be a list of ids with ',' between them: one side. Several campaigns of a side show what differs from boot
+    to boot. ID:HOST is the part of a campaign that one of its hosts measured. Without OTHERS: how the hosts of BASELINE
+    differ.
     """
-    found = coordinator.compare(baseline, other) if other is not None else coordinator.host_factor(baseline)
+    if (baseline is None) == (by is None) or (search and by is None):
+        raise UsageProblem("name BASELINE and OTHERS, or give --by KEY; --search is for --by")
+    first, *rest = _by_label(coordinator, by, search) if by is not None else (str(baseline), *others)
+    found = coordinator.compare(first, *rest) if rest else coordinator.host_factor(first)
     if as_json:
         print_json(found.model_dump(mode="json"))
     elif isinstance(found, HostFactor):
@@ -38,41 +71,110 @@ def compare(coordinator: Coordinator, baseline: str, other: str | None, *, as_js
         print_comparison(found, Console())
 
 
+def _by_label(coordinator: Coordinator, key: str, search: str) -> list[str]:
+    """The sides by the values of a label. Raises :class:`UsageProblem` if there are fewer than two."""
+    filters: dict[str, str | int] = {"label": key, "limit": MOST_READ, **({"q": search} if search else {})}
+    sides = sides_by_label(coordinator.campaigns(**filters)["campaigns"], key)
+    if len(sides) < 2:
+        raise UsageProblem(too_few_values(key, len(sides)))
+    return sides
+
+
 def print_comparison(found: Comparison, console: Console) -> None:
-    """The two sides, what differs between them, and a table of figures and one of ratios."""
-    for name, side in (("baseline", found.baseline), ("other", found.other)):
-        for one in side:
+    """The sides, what differs between them, and a table of figures and one of ratios."""
+    for number in found.sides:
+        for one in found.campaigns(number):
+            name = name_of(found, number).lower()
             console.print(f"{name:<9} {one.name} {one.title}: {one.scope}", highlight=False, markup=False)
     console.print()
-    for setting in found.settings:
-        first, second = (", ".join(values) or "absent" for values in (setting.baseline, setting.other))
-        console.print(f"differs   {setting.name}: {first} → {second}", highlight=False, markup=False)
-    if not found.settings:
+    rows = setting_rows(found)
+    for row in rows:
+        console.print(f"differs   {row.name}: {_setting_text(row)}", highlight=False, markup=False)
+    if not rows:
         console.print("Their files and hosts show no difference.")
     for title, cells in (("Figures", found.figures), ("Ratios to the reference, within blocks", found.ratios)):
         if cells:
-            console.print()
-            console.print(_table(title, cells))
+            _print_table(title, found, rows_of(cells), console)
     if found.caution:
         console.print(f"\n{found.caution}", highlight=False)
-    value = "a block" if found.basis is Basis.BLOCKS else "the mean of a campaign"
-    console.print(
-        f"Intervals are 95 %, of one figure alone; each value is {value}. Higher and lower take all figures into "
-        "account: at most 5 % of these words are wrong.",
-        highlight=False,
+    console.print(_reading(found), highlight=False)
+
+
+def _setting_text(row: SettingRow) -> str:
+    """``6.12 → 6.18``; with several other sides ``6.12 → 6.18 (side 1), 6.19 (side 3)``."""
+    texts = [(number, _values_text(one)) for number, one in enumerate(row.others, start=1) if one is not None]
+    several = len(row.others) > 1
+    after = ", ".join(f"{text} (side {number})" if several else text for number, text in texts)
+    return f"{_values_text(row.baseline)} → {after}"
+
+
+def _values_text(values: Sequence[str]) -> str:
+    return ", ".join(values) or ABSENT
+
+
+def _reading(found: Comparison) -> str:
+    """How intervals and words are to be read."""
+    confidence = confidence_text(found)
+    if not confidence:
+        return f"Each value is {basis_text(found)}."
+    return (
+        f"Each value is {basis_text(found)}. Higher and lower take all figures into account: at most 5 % of these "
+        f"words are wrong. Intervals agree with them: they are of {confidence}, and exclude 1 where a word is given. "
+        "--json has the 95 % interval of each figure alone, too."
     )
 
 
-def _table(title: str, cells: Sequence[Compared]) -> Table:
+def _print_table(title: str, found: Comparison, rows: Sequence[Row], console: Console) -> None:
+    """The table, in as many parts as it takes; each has the baseline."""
+
+    def table(sides: Sequence[str]) -> Table:
+        return _table(title, found, rows, list(map(int, sides[1:])))
+
+    for part in portions(
+        [str(number) for number in found.sides], lambda sides: width_of(table(sides), console) <= console.width
+    ):
+        console.print()
+        console.print(table(part))
+
+
+def _table(title: str, found: Comparison, rows: Sequence[Row], sides: Sequence[int]) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("datapath", "level", "figure"):
         table.add_column(name, no_wrap=True)
-    for name in ("baseline", "other", "other ÷ baseline"):
-        table.add_column(name, justify="right")
-    table.add_column("")
-    for cell in cells:
-        ratio = ratio_text(cell.ratio.value, cell.ratio.low, cell.ratio.high) if cell.ratio else "–"
-        word = cell.note or f"[{_STYLES[cell.is_better]}]{cell.change.value}[/]"
-        figures = (figure_text(one, is_ratio=cell.reference is not None) for one in (cell.baseline, cell.other))
-        table.add_row(cell.datapath, cell.level, COLUMNS[cell.metric], *figures, ratio, word)
+    table.add_column("baseline", justify="right")
+    is_stacked = len(found.numbers) > 1
+    if is_stacked:
+        for number in sides:
+            head = f"{name_of(found, number).lower()}\n{escape(tag_of(found, number))}"
+            table.add_column(head, max_width=_WIDEST)
+    else:
+        table.add_column("other", justify="right")
+        table.add_column("other ÷ baseline", justify="right")
+        table.add_column("")
+    for row in rows:
+        chosen = [cell for cell in row if cell.side in sides]
+        texts = [_stacked(cell) for cell in chosen] if is_stacked else _apart(chosen[0])
+        first = row[0]
+        baseline = figure_text(first.baseline, is_ratio=first.reference is not None)
+        table.add_row(first.datapath, first.level, COLUMNS[first.metric], baseline, *texts)
     return table
+
+
+def _apart(cell: Compared) -> list[str]:
+    """Figure, ratio and word of the only other side, in columns of their own."""
+    return [figure_text(cell.other, is_ratio=cell.reference is not None), _ratio(cell) or NONE, _word(cell)]
+
+
+def _stacked(cell: Compared) -> str:
+    """Figure and word of a side, and below them its ratio."""
+    figure = figure_text(cell.other, is_ratio=cell.reference is not None)
+    return f"{figure}\n{cell.note}" if cell.note else f"{figure} {_word(cell)}\n{_ratio(cell)}"
+
+
+def _ratio(cell: Compared) -> str:
+    found = cell.adjusted
+    return ratio_text(found.value, found.low, found.high) if found else ""
+
+
+def _word(cell: Compared) -> str:
+    return cell.note or f"[{_STYLES[cell.is_better]}]{cell.change.value}[/]"

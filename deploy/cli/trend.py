@@ -1,34 +1,47 @@
 """``showdown trend``: the figures of a series of campaigns over time, and where they changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.client import Coordinator
+from deploy.cli.errors import UsageProblem
 from deploy.cli.figures import figure_text
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
 from domain.comparison import COLUMNS
 from domain.texts import counted
-from domain.trend import ChangePoint, FactChange, Trend, TrendReport
+from domain.trend import ChangePoint, FactChange, Trend, TrendReport, periods_of
 
 _STYLES = {True: "green", False: "red", None: "dim"}
 
 
 @click.command()
 @click.argument("series_id", required=False)
+@click.option("--search", default="", help="List series with these words in the name of a campaign.")
+@click.option("--host", default="", help="List series on this host.")
+@click.option(
+    "--label", multiple=True, metavar="KEY[=VALUE]",
+    help="List series of which a campaign has this label; repeated: all of them.",
+)  # fmt: skip
 @json_option
 @coordinator_command
-def trend(coordinator: Coordinator, series_id: str | None, *, as_json: bool) -> None:
-    """Show where the figures of SERIES_ID changed their level. Without it, list all series.
+def trend(
+    coordinator: Coordinator, series_id: str | None, *, search: str, host: str, label: tuple[str, ...], as_json: bool
+) -> None:
+    """Show where the figures of SERIES_ID changed their level. Without it, list series.
 
     A series is the campaigns of one file on the same hosts. 'showdown schedule' starts one at set times.
     """
+    wanted = {"search": search, "host": host, "label": ",".join(label)}
     if series_id is None:
-        _list(coordinator, as_json=as_json)
+        _list(coordinator.series(**wanted), as_json=as_json)
         return
+    if any(wanted.values()):
+        raise UsageProblem("--search, --host and --label are for the list of series: leave out SERIES_ID")
     found = coordinator.trends(series_id)
     if as_json:
         print_json(found.model_dump(mode="json"))
@@ -44,6 +57,9 @@ def print_trends(found: TrendReport, console: Console) -> None:
     for one in found.campaigns:
         if one.changed:
             console.print(f"new at {one.id} ({one.at[:10]}): {_facts(one.changed)}", highlight=False, markup=False)
+    if periods := [",".join(ids) for ids in periods_of(found.campaigns)]:
+        console.print("the periods between these changes, side by side:", highlight=False)
+        console.print(f"  showdown compare {' '.join(periods)}", highlight=False, markup=False, soft_wrap=True)
     changes = [(trend, change) for trend in found.trends for change in trend.changes]
     if changes:
         console.print()
@@ -58,8 +74,7 @@ def print_trends(found: TrendReport, console: Console) -> None:
         console.print(caution, highlight=False, markup=False)
 
 
-def _list(coordinator: Coordinator, *, as_json: bool) -> None:
-    found = coordinator.series()
+def _list(found: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return

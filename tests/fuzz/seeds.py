@@ -60,7 +60,9 @@ _QUERIES = {
     "comparisons.get_comparison": "?baseline={complete}&other={running}",
     "combinations.get_combination": "?runs={complete}",
     "web.combine": "?runs={complete}",
-    "web.compare": "?baseline={complete}&other={running}",
+    "web.compare": "?baseline={complete}&other=;{running}&q=small&label=team",
+    "series.list_series": "?q=small&host=h1&label=team",
+    "web.trends": "?q=small&host=h1&label=team",
 }
 
 Body = tuple[str, bytes]  # content type, bytes

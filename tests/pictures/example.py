@@ -16,7 +16,7 @@ from coordinator import ticker
 from domain.campaign import read_campaign_toml
 from domain.jobs import BlockMessage
 from tests import ROOT
-from tests.pictures.history import DAY_S, NIGHTS, Deck, History
+from tests.pictures.history import DAY_S, NEW_AT, NIGHTS, Deck, History
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
 DATA = ROOT / "tests/data/example"
@@ -80,6 +80,8 @@ class Example:
         self.two_hosts = past.two_hosts(HOST, SECOND_HOST)
         self.at.now = STARTED - NIGHTS * DAY_S - 3_600
         self.series = past.nights(HOST)
+        nights = [one["id"] for one in self.at.get(f"series/{self.series}").json["campaigns"]]
+        self.sides = [",".join(part) for part in (nights[:4], nights[4:NEW_AT], nights[NEW_AT:])]
 
     def _register(self) -> None:
         self._put(f"worker/hosts/{HOST}", capabilities())

@@ -60,8 +60,8 @@ PAGES: tuple[Page, ...] = (
     Page(
         "compare",
         "compare",
-        lambda example: f"/compare?baseline={example.first}&other={example.second}",
-        "Two campaigns side by side.",
+        lambda example: f"/compare?baseline={example.sides[0]}&other={';'.join(example.sides[1:])}",
+        "Campaigns side by side with a baseline.",
     ),
     Page("trends", "trends", lambda _: "/trends", "Series: campaigns of one file and host."),
     Page("trend", "trend", lambda example: f"/trends/{example.series}", "One series over time, and what changed."),

@@ -122,6 +122,18 @@ def test_trend_lists_series_then_shows_changes_with_what_was_new(asked):
     assert result.exit_code == 0, result.output
     assert "nightly on h1: 2 campaigns, 2026-06-01 to 2026-06-02" in result.stdout
     assert "new at two (2026-06-02): kernel 6.18.5 → 6.19.0" in result.stdout
+    assert "  showdown compare one two" in result.stdout.splitlines()
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("two ")]
     assert line.split()[-4:] == ["50,000", "40,000", "0.800", "worse"]
     assert json.loads(CliRunner().invoke(trend, [SERIES.id, "--json"]).stdout)["needed"] == 8
+
+
+def test_series_are_listed_by_name_host_and_labels(asked, monkeypatch):
+    queries = []
+    monkeypatch.setattr(Coordinator, "series", lambda _, **wanted: queries.append(wanted) or {"series": []})
+    given = ["--search", "edge proxy", "--host", "h1", "--label", "team=edge", "--label", "ci"]
+    assert CliRunner().invoke(trend, given).exit_code == 0
+    assert queries == [{"search": "edge proxy", "host": "h1", "label": "team=edge,ci"}]
+    refused = CliRunner().invoke(trend, [SERIES.id, "--host", "h1"])
+    assert refused.exit_code == ExitCode.USAGE
+    assert "leave out SERIES_ID" in refused.output

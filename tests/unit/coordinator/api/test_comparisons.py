@@ -3,11 +3,17 @@
 import pytest
 from flask.testing import FlaskClient
 
+from domain.comparison import MOST_SIDES
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import sentences
 from tests.unit.coordinator.web.test_answer_pages import run_blocks
 
 LEVELS = {"connections_8": "closed(8)"}
+
+
+def ids(letter: str, count: int) -> str:
+    """A list of ids."""
+    return ",".join(f"{letter}{number}" for number in range(count))
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def test_the_page_offers_what_has_results(
 ) -> None:
     waiting = coordinator_app.submit(blocks=5, levels=LEVELS)
     page = browser.get("/compare").text
-    assert all(page.count(f'value="{one}"') == 2 for one in pair)
+    assert all(page.count(f'value="{one}={number}"') == 1 for one in pair for number in range(MOST_SIDES + 1))
     assert waiting not in page
 
 
@@ -54,6 +60,10 @@ def test_the_page_offers_what_has_results(
         ("baseline=A!&other=x", 422, "'A!' is no campaign's id"),
         ("baseline=&other=x", 422, "name at least one campaign's id"),
         ("baseline=x,y&other=y", 422, "y is on both sides"),
+        ("baseline=x&other=y;z;a,y", 422, "y is on two sides; name it once"),
+        ("baseline=x&other=a;b;c;d;e;f;g;h;i", 422, "has 9 sides; at most 8 are compared with one baseline"),
+        ("baseline=x&other=;", 422, "name at least one campaign's id"),
+        (f"baseline={ids('a', 20)}&other={ids('b', 20)};c", 422, "have 41 campaigns; at most 40"),
         (f"baseline={','.join(f'a{n}' for n in range(21))}&other=x", 422, "has 21 campaigns; at most 20"),
         ("baseline=gone&other=x", 404, "there is no campaign 'gone'"),
     ],

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from coordinator.web.trend_chart import HEIGHT
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
-from tests.unit.coordinator.pages import sentences
+from tests.unit.coordinator.pages import sentences, signed_in
 from tests.unit.coordinator.watched_series import SCATTER, SERIES, measure
 
 LATER = (140.0, 141.0, 139.0, 140.5, 139.5)
@@ -48,3 +48,15 @@ def test_a_level_that_began_before_the_part_stays_inside_the_chart(ids: list[str
 
 def test_a_campaign_of_another_series_is_no_end(ids: list[str], browser: FlaskClient) -> None:
     assert dots(browser.get(f"/trends/{SERIES}?from=zzzzzzzz&until=").text) == len(ids)
+
+
+def test_the_periods_between_changes_are_compared_by_a_link(
+    ids: list[str], coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    page = browser.get(f"/trends/{SERIES}").text
+    assert (
+        f'href="/compare?baseline={",".join(ids[:6])}&amp;other={",".join(ids[6:])}">Compare the 2 periods</a>' in page
+    )
+    again = measure(coordinator_app, 141.0, kernel="6.18.5")
+    page = signed_in(coordinator_app).get(f"/trends/{SERIES}").text
+    assert f'&amp;other={",".join(ids[6:])};{again[0]}">Compare the 3 periods</a>' in page
