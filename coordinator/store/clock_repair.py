@@ -21,7 +21,9 @@ def pull_back_times(store: Store, now: float) -> bool:
         late_host = session.scalars(
             select(HostRow.name).where(or_(HostRow.seen_at > latest, HostRow.unheard_since > latest)).limit(1)
         ).first()
-        late_rule = session.scalars(select(RuleRow.id).where(RuleRow.created_at > latest).limit(1)).first()
+        late_rule = session.scalars(
+            select(RuleRow.id).where(or_(RuleRow.created_at > latest, RuleRow.regressed_at > latest)).limit(1)
+        ).first()
     if late is None and late_host is None and late_rule is None:
         return False
     repairs: list[Update] = [
@@ -30,6 +32,8 @@ def pull_back_times(store: Store, now: float) -> bool:
         update(AttemptRow).where(late_lease).values(lease_expires_at=now + LEASE_S),
         update(AttemptRow).where(late_message).values(sent_at=now),
         update(RuleRow).where(RuleRow.created_at > latest).values(created_at=now),
+        # Else campaigns at the new level would count as measured before the regression: as the baseline.
+        update(RuleRow).where(RuleRow.regressed_at > latest).values(regressed_at=now),
     ]
     for repair in repairs:
         with store.write() as session:
