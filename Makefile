@@ -77,7 +77,7 @@ bench-words: setup ## How often verdicts are wrong and what they find, by simula
 bench-truth: setup ## Causes of known size, and what campaigns find of them; the last line is JSON (root, 25 min); QUICK=1: 2 min
 	@$(BIN)/python -m tests.bench.truth $(if $(QUICK),--quick)
 
-faults: setup ## Crashes, killed and paused parts, slow clients: the long forms; the last line is JSON (root, 30 min)
+faults: setup ## Crashes, killed, cut off and paused parts, other versions, slow clients: the long forms; the last line is JSON (root, 30 min)
 	@$(BIN)/python -m tests.faults
 
 fuzz: setup ## Hostile requests, messages and reports; random faults in simulated time; the last line is JSON (10 min); SEED=n repeats a run

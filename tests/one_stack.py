@@ -9,7 +9,7 @@ from xdist.scheduler import LoadFileScheduling
 
 STACK = "the shared stack"
 ON_THE_STACK = frozenset(
-    f"tests/e2e/test_{name}.py" for name in ("browser", "campaign", "matrix", "messages", "stack")
+    f"tests/e2e/test_{name}.py" for name in ("browser", "campaign", "matrix", "messages", "other_workers", "stack")
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def late(now: Time) -> tuple[Select[str], ...]:
     return (
         select(AttemptRow.id).where(or_(_late_lease(latest), _late_message(latest))),
         select(HostRow.name).where(or_(HostRow.seen_at > latest, HostRow.unheard_since > latest)),
-        select(RuleRow.id).where(RuleRow.created_at > latest),
+        select(RuleRow.id).where(or_(RuleRow.created_at > latest, RuleRow.regressed_at > latest)),
     )
 
 
@@ -42,6 +42,8 @@ def pull_back_times(store: Store, now: float) -> bool:
         update(AttemptRow).where(_late_lease(latest)).values(lease_expires_at=now + LEASE_S),
         update(AttemptRow).where(_late_message(latest)).values(sent_at=now),
         update(RuleRow).where(RuleRow.created_at > latest).values(created_at=now),
+        # Else campaigns at the new level would count as measured before the regression: as the baseline.
+        update(RuleRow).where(RuleRow.regressed_at > latest).values(regressed_at=now),
     ]
     for repair in repairs:
         with store.write() as session:

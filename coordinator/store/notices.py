@@ -3,28 +3,33 @@
 A notice is a row of the table of rules without a series, so that its events and messages are those of rules.
 """
 
-import json
 import logging
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.lifecycle import CampaignState
-from coordinator.store import outbox
 from coordinator.store.keeping import LabelRow
 from coordinator.store.models import CampaignRow
 from coordinator.store.quarantine import is_outage
-from coordinator.store.rules import NO_SERIES, PAYLOAD_VERSION, RuleEventRow, RuleRow, new_rule_id, newest_events
+from coordinator.store.rules import (
+    NO_SERIES,
+    PAYLOAD_VERSION,
+    RuleEventRow,
+    RuleRow,
+    insert,
+    insert_event,
+    newest_events,
+    put_messages,
+)
 from coordinator.store.times import iso
 from domain.bounds import printable
 from domain.gate import Check, counts_text
 from domain.gate import Outcome as Gate
-from domain.notice import MAX_NOTICES, EndEvent, NewNotice, Notice, Occasion
+from domain.notice import EndEvent, NewNotice, Notice, Occasion
 from domain.outcome import Outcome, state_text
-from domain.problems import InvalidInput, Problem
 
 _MOST_LINES = 20  # expectations in one message
 
@@ -33,13 +38,7 @@ log = logging.getLogger(__name__)
 
 def add(session: Session, wanted: NewNotice, now: float) -> RuleRow:
     """Store a notice. Raises :class:`InvalidInput` if there are too many."""
-    of_notices = RuleRow.series == NO_SERIES
-    if (session.scalar(select(func.count()).select_from(RuleRow).where(of_notices)) or 0) >= MAX_NOTICES:
-        raise InvalidInput([Problem(field="notice", message=f"there are {MAX_NOTICES} notices, which is the limit")])
-    row = RuleRow(id=new_rule_id(), series=NO_SERIES, wanted=wanted, created_at=now, error="")
-    session.add(row)
-    session.flush()
-    return row
+    return insert(session, NO_SERIES, wanted, now)
 
 
 def notice_row(session: Session, notice_id: str, *, lock: bool = False) -> RuleRow | None:
@@ -112,15 +111,8 @@ def _has_failed(campaign: CampaignRow, checks: Sequence[Check]) -> bool:
 
 def _report(session: Session, row: RuleRow, campaign: CampaignRow, checks: Sequence[Check], now: float) -> None:
     wanted = _wanted(row)
-    event = RuleEventRow(
-        id=secrets.token_hex(8), rule_id=row.id, campaign_id=campaign.id, at=now, sentence=_sentence(campaign, checks)
-    )
-    session.add(event)
-    session.flush()
-    text = json.dumps(_body(row.id, wanted, campaign, checks, event), allow_nan=False)
-    targets = [("webhook", wanted.webhook)] if wanted.webhook else []
-    for channel, target in [*targets, *(("email", address) for address in wanted.email)]:
-        outbox.put(session, event.id, channel, target, text, now)
+    event = insert_event(session, row, campaign.id, _sentence(campaign, checks), now)
+    put_messages(session, event, wanted, _body(row.id, wanted, campaign, checks, event))
 
 
 def _body(

@@ -19,7 +19,9 @@ def remove_host(session: Session, host: str, now: float) -> bool:
     What it runs is lost at once, and the ticker gives its blocks to other hosts of the campaign. A campaign that has no
     other host is cancelled: it could never end.
     """
-    enrolment, row = session.get(EnrolmentRow, host), session.get(HostRow, host, with_for_update=True)
+    # In this order, in which a registration and a revocation write them; another user may just have removed both.
+    enrolment = session.get(EnrolmentRow, host, with_for_update=True)
+    row = session.get(HostRow, host, with_for_update=True)
     if enrolment is None and row is None:
         return False
     for one in (enrolment, session.get(MatrixRow, host)):

@@ -24,7 +24,7 @@ from coordinator.store.quarantine import is_outage
 from coordinator.store.series import SeriesPointRow
 from coordinator.store.times import iso
 from domain.bounds import printable
-from domain.notice import NewNotice
+from domain.notice import MAX_NOTICES, NewNotice
 from domain.problems import InvalidInput, Problem
 from domain.rule import BASELINE, MAX_RULES, Delivery, NewRule, RegressionEvent, Rule
 
@@ -74,10 +74,19 @@ def add(session: Session, wanted: NewRule, now: float) -> RuleRow:
     if _key(wanted) not in keys:
         message = "the series has no such trend: see GET /api/v1/series/ID for its workloads, levels and datapaths"
         raise InvalidInput([Problem(field="datapath", message=message)])
-    known = select(func.count()).select_from(RuleRow).where(RuleRow.series != NO_SERIES)
-    if (session.scalar(known) or 0) >= MAX_RULES:
-        raise InvalidInput([Problem(field="series", message=f"there are {MAX_RULES} rules, which is the limit")])
-    row = RuleRow(id=new_rule_id(), series=wanted.series, wanted=wanted, created_at=now, error="")
+    return insert(session, wanted.series, wanted, now)
+
+
+def insert(session: Session, of_series: str, wanted: NewRule | NewNotice, now: float) -> RuleRow:
+    """Store a rule of a series, or with :data:`NO_SERIES` a notice. Raises :class:`InvalidInput` at the limit."""
+    if of_series == NO_SERIES:
+        field, kind, most, counted = "notice", "notices", MAX_NOTICES, RuleRow.series == NO_SERIES
+    else:
+        field, kind, most, counted = "series", "rules", MAX_RULES, RuleRow.series != NO_SERIES
+    if (session.scalar(select(func.count()).select_from(RuleRow).where(counted)) or 0) >= most:
+        message = f"there are {most} {kind}, which is the limit; remove one that is no longer needed"
+        raise InvalidInput([Problem(field=field, message=message)])
+    row = RuleRow(id=_new_id(), series=of_series, wanted=wanted, created_at=now, error="")
     session.add(row)
     session.flush()
     return row
@@ -190,11 +199,7 @@ def _report(
     now: float,
 ) -> None:
     wanted = _watched(row)
-    event = RuleEventRow(
-        id=secrets.token_hex(8), rule_id=row.id, campaign_id=newest.id, at=now, sentence=_sentence(wanted, verdict)
-    )
-    session.add(event)
-    session.flush()
+    event = insert_event(session, row, newest.id, _sentence(wanted, verdict), now)
     changed = campaigns_of([one for one, _ in found])[-1].changed
     body = {
         "version": PAYLOAD_VERSION,
@@ -210,10 +215,23 @@ def _report(
         "changed": [one.model_dump() for one in changed],
         "sentence": event.sentence,
     }
+    put_messages(session, event, wanted, body)
+
+
+def insert_event(session: Session, row: RuleRow, campaign_id: str, sentence: str, now: float) -> RuleEventRow:
+    """Store what a rule or a notice has to say about a campaign."""
+    event = RuleEventRow(id=secrets.token_hex(8), rule_id=row.id, campaign_id=campaign_id, at=now, sentence=sentence)
+    session.add(event)
+    session.flush()
+    return event
+
+
+def put_messages(session: Session, event: RuleEventRow, wanted: NewRule | NewNotice, body: dict[str, Any]) -> None:
+    """Put a message of an event into the outbox for each receiver."""
     text = json.dumps(body, allow_nan=False)
     targets = [("webhook", wanted.webhook)] if wanted.webhook else []
     for channel, target in [*targets, *(("email", address) for address in wanted.email)]:
-        outbox.put(session, event.id, channel, target, text, now)
+        outbox.put(session, event.id, channel, target, text, event.at)
 
 
 def _sentence(wanted: NewRule, verdict: Judgement) -> str:
@@ -234,6 +252,5 @@ def _watched(row: RuleRow) -> NewRule:
     return row.wanted
 
 
-def new_rule_id() -> str:
-    """An id for a rule or a notice."""
+def _new_id() -> str:
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))

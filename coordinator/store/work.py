@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
@@ -124,8 +124,12 @@ def report(session: Session, block_id: str, number: int, attempt_report: Report,
 
 
 def _locked_attempt(session: Session, block_id: str, number: int) -> AttemptRow:
+    attempt_id = f"{block_id}-{number}"
+    # The host's row first, as in transitions.py: what follows writes to it, and who drains a host has its lock first.
+    host = select(HostRow).join(AttemptRow, AttemptRow.host == HostRow.name).where(AttemptRow.id == attempt_id)
+    session.scalar(host.with_for_update(of=HostRow).execution_options(populate_existing=True))
     transitions.lock_campaign(session, block_id.rpartition("-")[0])
-    attempt = session.get(AttemptRow, f"{block_id}-{number}")
+    attempt = session.get(AttemptRow, attempt_id)
     if attempt is None:
         raise Refused("there is no such attempt")
     return attempt

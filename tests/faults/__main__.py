@@ -1,6 +1,7 @@
 """``make faults``: the long forms of all fault tests. The last line is one JSON object.
 
-Kills at every call that changes a disk; faults of every part of a running service; slow clients for five minutes.
+Kills at every call that changes a disk; slow clients for five minutes; and faults of a running service: parts that are
+killed or paused, wrong clocks, a full disk, a worker that is cut off or sleeps, and parts of other versions.
 """
 
 import json
@@ -16,7 +17,7 @@ from tests.faults import crash_points, service, slow_clients
 from tests.orderly import ends_in_order
 
 POINTS, ROUNDS, SLOW_S = 6_000, 2, 300.0
-SERVICE_S = 20 * 60.0  # the first round of faults takes about ten minutes; all parts together at most 30
+SERVICE_S = 18 * 60.0  # the first round should take as long on a quiet host; all parts together at most 30
 
 
 def _crash_points() -> tuple[dict[str, object], bool]:

@@ -16,7 +16,7 @@ from coordinator.store import endings, outbox
 from coordinator.store.models import CampaignRow
 from coordinator.store.outbox import OutboxRow
 from tests.unit.coordinator.access.callers import audited, bearer, new_token
-from tests.unit.coordinator.coordinator_app import CoordinatorApp
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import csrf, sentences, signed_in
 from tests.unit.coordinator.watched_series import HOOK, SETTINGS
 from tests.unit.coordinator.web.test_answer_pages import run_blocks
@@ -195,6 +195,22 @@ def test_an_end_before_the_notice_is_not_reported(on_sqlite: CoordinatorApp) -> 
     with app.store.read() as session:
         assert session.scalars(select(CampaignRow.outcome)).all() == ["cancelled"]
     assert reported(app, notice_id) == []
+
+
+def test_a_campaign_whose_report_cannot_be_read_counts_as_failed(app: CoordinatorApp) -> None:
+    of_failures, of_all = add(app, occasion="failed"), add(app)
+    campaign_id = app.submit(blocks=1, **LEVELS)
+    message = app.last_sent()
+    lease = app.claim(message)
+    with app.store.write() as session:  # the ticker reads it after the end only
+        session.execute(text("UPDATE campaigns SET plan = '{}'"))
+    found = result("h1", ["direct", "tproxy"], level="connections_8")
+    assert app.call("report", message, {"lease": lease, "result": found}).status_code == 204
+    app.wait(1, present=("h1",))
+    with app.store.read() as session:
+        ended = session.execute(select(CampaignRow.state, CampaignRow.outcome)).one()
+    assert tuple(ended) == ("complete", "")
+    assert reported(app, of_failures) == reported(app, of_all) == [campaign_id]
 
 
 def test_the_message_of_an_end_is_sent_signed_and_as_mail(

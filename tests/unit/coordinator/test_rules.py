@@ -160,6 +160,36 @@ def test_a_wrong_rule_names_the_field(
     assert any(one["field"] == field and message in one["message"] for one in answer.json["errors"]), answer.text
 
 
+def test_a_rule_goes_on_after_the_coordinators_clock_was_set_back(app: CoordinatorApp) -> None:
+    """Its regression lay in the future: the campaigns after it made the baseline, and it was forgotten."""
+    measure(app, *SCATTER)
+    rule_id, right_s = add(app), app.now
+    app.now += 1000 * 86_400
+    (first,) = measure(app, 112)
+    app.now = right_s
+    ticker.tick(app.store, app.dispatcher, app.now)
+    measure(app, 112.1, 111.9, 112.2, 112, 111.8)
+    assert app.get(f"rules/{rule_id}").json["regressed_since"] == first
+    assert events(app, rule_id) == [first], "one step is one event"
+    measure(app, *(112 + one / 50 for one in range(6)))
+    (second,) = measure(app, 125)
+    assert sorted(events(app, rule_id)) == sorted([first, second]), "the new level is the baseline"
+
+
+def test_a_notice_goes_on_after_the_coordinators_clock_was_set_back(app: CoordinatorApp) -> None:
+    """It lay in the future: campaigns that ended before it existed are not reported."""
+    app.register()
+    right_s = app.now
+    app.now += 3600
+    notice = app.client.post("/api/v1/notices", json={"webhook": HOOK}, headers=app.user).json["id"]
+    app.now = right_s
+    app.wait(1, present=("h1",))
+    campaign_id = app.submit()
+    assert app.cancel(campaign_id).status_code == 200
+    app.wait(1, present=("h1",))
+    assert [one["campaign"] for one in app.get(f"notices/{notice}").json["events"]] == [campaign_id]
+
+
 def test_the_page_shows_trends_and_adds_and_removes_rules(app: CoordinatorApp) -> None:
     measure(app, *SCATTER, 100.1)
     measure(app, *(120 + one / 10 for one in range(7)), kernel="6.19.0")
