@@ -149,8 +149,15 @@ TERMS = (
     Term(
         "proxy_threads",
         "proxy_threads",
-        "Threads of each proxy, HAProxy and the relay. Without it: one for each CPU of the DUT.",
+        "Threads of each proxy, HAProxy and the relay. Without it: one for each CPU of the DUT, or of `proxy_cpus`.",
         number=Number("number", "threads", 1, 64),
+        default=None,
+    ),
+    Term(
+        "proxy_cpus",
+        "proxy_cpus",
+        "Every proxy runs on the first so many CPUs of the DUT only (sched_setaffinity). Without it: on all of them.",
+        number=Number("number", "CPUs", 1, 64),
         default=None,
     ),
     Term(

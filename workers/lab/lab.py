@@ -17,7 +17,7 @@ from pyroute2 import IPRoute
 
 from domain.environment import program_environment
 from probes.base import LabView
-from workers.lab import cleanup, clients, cpus, endpoints, netns, offloads, proc_net, sysctls, vlans
+from workers.lab import affinity, cleanup, clients, endpoints, netns, offloads, proc_net, sysctls, vlans
 from workers.lab.addresses import VERSIONS, Addresses
 from workers.lab.cleanup import RUN_ROOT, CleanupRegister
 from workers.lab.endpoints import Client, ClientEndpoint
@@ -167,7 +167,7 @@ class Lab:
         Raises :class:`LabError` if it cannot be started.
         """
         log = self.run_dir / f"{Path(argv[0]).name}-{len(list(self.run_dir.glob('*.log')))}.log"
-        entry = netns.entry(self.netns_of(role_ns), argv, cpus.placement().bound(role_ns), keeping)
+        entry = netns.entry(self.netns_of(role_ns), argv, affinity.bound(self.spec, role_ns, task_role), keeping)
         try:
             with log.open("wb") as output:
                 popen = subprocess.Popen(

@@ -30,6 +30,7 @@ class LabSpec:
     A datapath that filters has a list of ``blocklist_entries`` (workers/lab/blocklist.py).
     Beside its traffic may be a flood of ``syn_flood_per_s``.
     ``mtu``, ``gro`` and ``proxy_threads`` are those of a condition; without them the kernel's, off, and one per CPU.
+    ``proxy_cpus``: a proxy runs on the first so many CPUs of the DUT.
     ``health``: how balancers check their origins, if an origin dies amid the traffic.
     With ``vlan`` the devices between client, DUT and server are VLAN devices (workers/lab/vlans.py).
     """
@@ -49,6 +50,7 @@ class LabSpec:
     mtu: int | None = None
     gro: bool = False
     proxy_threads: int | None = None
+    proxy_cpus: int | None = None
     health: HealthCheck | None = None
     vlan: bool = False
 
