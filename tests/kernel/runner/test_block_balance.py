@@ -68,7 +68,7 @@ def test_a_wrong_count_of_one_origin_of_a_hundred_is_found(tmp_path: Path, monke
 @in_windows
 def test_an_origin_that_is_left_out_is_found(tmp_path: Path, balancers: list[balancing.Balancing]) -> None:
     def leave_out(lab: Lab) -> None:
-        balancers[0].mark(lab.origin_addresses[50], balancing.State.DOWN)
+        balancers[-1].mark(lab.origin_addresses[50], balancing.State.DOWN)
 
     breaks = {"ebpf_lb": leave_out}
     trials = measure(tmp_path, ("ebpf_lb",), breaks, at=1, load=MANY, workload="http_churn", slice_s=0.5)
