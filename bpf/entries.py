@@ -28,3 +28,15 @@ def entries_of(fd: int) -> list[tuple[bytes, bytes]]:
         found.append((key.raw, value.raw))
         known = ctypes.addressof(key)
     return found
+
+
+def put(fd: int, key: bytes, value: bytes) -> None:
+    """Set one entry. Raises :class:`~bpf.loader.BpfError`, also for a key or a value of another length."""
+    shape = shape_of(fd)
+    if (len(key), len(value)) != (shape.key_bytes, shape.value_bytes):
+        raise BpfError(
+            f"keys have {shape.key_bytes} bytes and values {shape.value_bytes}, not {len(key)} and {len(value)}"
+        )
+    key_at, value_at = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
+    pointers = (ctypes.addressof(key_at), ctypes.addressof(value_at), 0)
+    bpf(Command.MAP_UPDATE_ELEM, struct.pack("=IIQQQ", fd, 0, *pointers), "an entry")

@@ -18,6 +18,7 @@ MAX_CPU_SECONDS = MAX_SECONDS * MAX_CPUS
 MIN_SECONDS = 1e-9  # a shorter time is zero: it is the rounding of a difference, and a rate over it means nothing
 MAX_FIGURE = sys.float_info.max  # the interval of few pairs reaches that far
 MAX_NAMES = 64  # of the things that one measurement counts by name: errors, origins, clients, stages
+MAX_ORIGINS = 100  # of one lab, behind its virtual address
 MAX_SLICES = 1_200  # of one trial: a campaign allows 1,000, and a few more are watched
 MAX_TRIALS = 48  # of one block: the datapaths of a campaign
 MAX_READINGS = 200  # of the probes in one trial

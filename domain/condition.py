@@ -31,6 +31,8 @@ class Condition(Frozen):
     mtu: int | None = setting("mtu")
     gro: bool = setting("gro")
     proxy_threads: int | None = setting("proxy_threads")
+    proxy_cpus: int | None = setting("proxy_cpus")
+    origins: int = setting("origins")
     without: frozenset[Word] = setting("without")
     client_rate_mbit: int | None = setting("client_rate_mbit")
     loss_percent: float = setting("loss_percent")

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
+from domain.bounds import MAX_ORIGINS
+
 OFFLOADS = ("rx_checksum", "tx_checksum", "tso", "gso", "gro")
 """Offloads that a condition can disable on every device of a lab; workers/lab/offloads.py uses these names."""
 
@@ -149,9 +151,23 @@ TERMS = (
     Term(
         "proxy_threads",
         "proxy_threads",
-        "Threads of each proxy, HAProxy and the relay. Without it: one for each CPU of the DUT.",
+        "Threads of each proxy, HAProxy and the relay. Without it: one for each CPU of the DUT, or of `proxy_cpus`.",
         number=Number("number", "threads", 1, 64),
         default=None,
+    ),
+    Term(
+        "proxy_cpus",
+        "proxy_cpus",
+        "Every proxy runs on the first so many CPUs of the DUT only (sched_setaffinity). Without it: on all of them.",
+        number=Number("number", "CPUs", 1, 64),
+        default=None,
+    ),
+    Term(
+        "origins",
+        "origins",
+        "Origins behind the virtual address of datapaths that balance. Others have one origin. Without it: 4.",
+        number=Number("number", "origins", 2, MAX_ORIGINS),
+        default=4,
     ),
     Term(
         "loss",

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from domain.bounds import MAX_NAMES, Count, Word, added
+from domain.bounds import MAX_NAMES, MAX_ORIGINS, Count, Word, added
 from domain.frozen import Frozen
 
 
@@ -38,7 +38,9 @@ class Counters(Frozen):
         default=None, max_length=MAX_NAMES, description="Requests by the names that it sorts them by, such as API keys."
     )
     origins: dict[Word, Count] | None = Field(
-        default=None, max_length=MAX_NAMES, description="Balancing datapaths only: connections assigned to each origin."
+        default=None,
+        max_length=MAX_ORIGINS,
+        description="Balancing datapaths only: connections assigned to each origin.",
     )
 
     def minus(self, earlier: "Counters") -> "Counters":

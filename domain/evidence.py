@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from domain.bounds import MAX_NAMES, Amount, Count, Word
+from domain.bounds import MAX_NAMES, MAX_ORIGINS, Amount, Count, Word
 from domain.condition import PLAIN, ConditionText
 from domain.counters import Counters
 from domain.frozen import Frozen
@@ -52,7 +52,7 @@ class Proof(Frozen):
     origin_requests: Count | None = Field(default=None, description="Requests counted by the lab's origin.")
     origin_connections: dict[Word, Count] | None = Field(
         default=None,
-        max_length=MAX_NAMES,
+        max_length=MAX_ORIGINS,
         description="Balancing datapaths only: connections that each origin counted.",
     )
     handshakes: dict[Word, Count] | None = Field(

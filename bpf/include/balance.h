@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the load balancers share, in tc and in XDP: the choice of an origin for a connection, and address translation.
- * MAX_ORIGINS, MAGLEV_SLOTS and CONNECTIONS_KEPT are -D constants.
+ * MAX_ORIGINS (how many the lab has), MAGLEV_SLOTS and CONNECTIONS_KEPT are -D constants.
  */
 #ifndef SHOWDOWN_BALANCE_H
 #define SHOWDOWN_BALANCE_H
@@ -31,6 +31,11 @@ struct config {
 	struct origin origin[MAX_ORIGINS];
 };
 BPF_ARRAY(config, struct config, 1);
+
+/* The addresses of all origins; the values mean nothing. */
+BPF_HASH(origins, struct address, __u32, MAX_ORIGINS);
+/* A loop over so many addresses costs less than a map lookup, which takes as long for any number. */
+#define LOOPED_ORIGINS 8
 
 /* The index of an origin in each slot of the Maglev table; NO_ORIGIN while no origin is up. */
 struct maglev {
@@ -175,15 +180,21 @@ static __always_inline struct address address_of(const struct config *cfg, __u32
 	return number < MAX_ORIGINS ? cfg->origin[number].address : nowhere;
 }
 
-/* Whether it is the address of an origin. A loop over a few words costs less than a map lookup. */
+/* Whether it is the address of an origin. */
 static __always_inline int is_origin(const struct config *cfg, const struct address *address)
 {
+#if MAX_ORIGINS > LOOPED_ORIGINS
+	struct address wanted = *address;
+
+	return origins.lookup(&wanted) != NULL;
+#else
 	int i, found = 0;
 
 #pragma unroll
 	for (i = 0; i < MAX_ORIGINS; i++)
 		found |= is_same(&cfg->origin[i].address, address);
 	return found;
+#endif
 }
 
 static __always_inline int is_for_virtual(const struct config *cfg, const ip_header *ip, __be16 dport)

@@ -11,6 +11,7 @@ from domain.hints import did_you_mean
 from domain.jobs import HostCapabilities, Variant
 from domain.load import CapacityLoad, ShareLoad
 from domain.names import datapath_of
+from domain.placement import dut_cpus
 from domain.problems import InvalidInput, Problem
 from domain.variant_names import FAMILIES, known_names, unknown_name
 from domain.workload import fill_parameters
@@ -54,7 +55,7 @@ def admit(campaign: Campaign, hosts: Sequence[KnownHost]) -> tuple[str, ...]:
     problems += _not_carried(campaign, chosen)
     problems += _other_ip_version(campaign, chosen)
     problems += [*_not_imposed(campaign, chosen), *without_datagrams(campaign, [one.capabilities for one in chosen])]
-    problems += _one_client_only(campaign, chosen)
+    problems += [*_too_few_cpus(campaign, chosen), *_one_client_only(campaign, chosen)]
     problems += [p for p in unsupported_rates(campaign, [one.capabilities for one in chosen]) if p.field not in unknown]
     if campaign.hosts:
         problems += [p for p in _missing_anywhere(campaign, chosen) if p.field not in unknown]
@@ -233,6 +234,17 @@ def _not_imposed(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Pro
             known = {feature.name for feature in host.capabilities.features}
             if lacking := host.capabilities.lacking(*(name for name in load.condition.needs if name in known)):
                 message = f"{load.condition} needs what {host.name} lacks: {' '.join(lacking)}"
+                yield Problem(field=f"levels.{level}", message=message)
+                break
+
+
+def _too_few_cpus(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    """Levels whose proxies must have more CPUs than the DUT of a host has, once each."""
+    for level, load in campaign.levels.items():
+        for host in hosts:
+            known = dut_cpus(host.capabilities.fingerprint)
+            if known is not None and (load.condition.proxy_cpus or 0) > known:
+                message = f"the DUT of {host.name} has {known} CPUs; ask for proxy_cpus({known}) at most"
                 yield Problem(field=f"levels.{level}", message=message)
                 break
 

@@ -36,6 +36,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Block]] = {
     **{
         f"docs/scenarios/{name}.md": {f"measured by {one}": partial(scenarios.found_by, one) for one in (name, *more)}
         for name, *more in (
+            ("balance_100", "balance_join"),
             ("failover",),
             ("filter", "filter_million"),
             ("flood",),

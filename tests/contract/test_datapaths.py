@@ -95,6 +95,16 @@ def test_unknown_features_count_as_absent(datapath: Datapath) -> None:
     assert datapath.unmet_requirements(HostCapabilities(host="h"))
 
 
+@EVERY
+def test_what_uses_several_origins_balances_over_any_number_or_excludes_others(
+    datapath: Datapath, tmp_path: Path
+) -> None:
+    lab = Lab(LabSpec("abc123", "direct", 0, origins=7), CleanupRegister(tmp_path))
+    lab.client_endpoint = datapath.client_endpoint(lab)
+    needs_its_own = len(lab.answering) > 1 and datapath.function != "balance"
+    assert ("origins" in datapath.excludes) == needs_its_own
+
+
 @pytest.mark.parametrize("name", [name for name, datapath in DATAPATHS.items() if "bcc" in datapath.requires])
 def test_its_c_source_has_its_name_and_licence(name: str) -> None:
     text = source_path(f"datapaths/{name}.c").read_text()

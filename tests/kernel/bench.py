@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -210,12 +211,13 @@ def new_tag() -> str:
 
 
 @contextmanager
-def bench(datapath: Datapath, directory: Path, ip_version: int = 4) -> Iterator[Bench]:
-    """Build a lab with ``datapath`` attached; afterwards assert that nothing of it is left."""
+def bench(datapath: Datapath, directory: Path, ip_version: int = 4, **more: Any) -> Iterator[Bench]:
+    """Build a lab with ``datapath`` attached, of ``more`` fields; afterwards assert that nothing of it is left."""
     tag, descriptors = new_tag(), set(os.listdir("/proc/self/fd"))
     programs: set[int] = set()
     with ExitStack() as stack:
-        spec = LabSpec(tag, datapath.name, 1, disabled_offloads=datapath.disabled_offloads, ip_version=ip_version)
+        fields = {"disabled_offloads": datapath.disabled_offloads, "ip_version": ip_version, **more}
+        spec = LabSpec(tag, datapath.name, 1, **fields)
         lab = stack.enter_context(built(spec, CleanupRegister(directory)))
         held = HeldNamespaces(*lab.namespaces)
         lab.client_endpoint = datapath.client_endpoint(lab)

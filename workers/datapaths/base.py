@@ -18,6 +18,7 @@ from domain.counters import Counters
 from domain.figures import TrialFigure
 from domain.jobs import HostCapabilities
 from domain.use import Use
+from workers.lab import affinity
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 from workers.lab.nft import NftError
@@ -194,12 +195,17 @@ class Datapath(ABC):
     def attached(self, lab: Lab) -> Iterator[Attachment]:
         """Attach the datapath in ``lab``; leaving the context undoes everything it did.
 
-        Raises :class:`DatapathError` with nothing left behind. Traffic that would miss the datapath is dropped
+        Raises :class:`DatapathError` with nothing left behind, also if a proxy may use other CPUs than the condition
+        says. Traffic that would miss the datapath is dropped
         and counted in ``Counters.leaked_packets``, never forwarded unseen.
         """
         with ExitStack() as stack:
             with raised_by(self.name):
                 attachment = self.attach(lab, stack)
+                found = affinity.check_proxies(lab.spec, lab.processes)
+            if found:
+                lab.notes.append(found)
+                stack.callback(lab.notes.remove, found)
             yield attachment
 
     @abstractmethod

@@ -19,13 +19,13 @@ class EbpfLb(Datapath):
 
     name = "ebpf_lb"
     function = "balance"
-    summary = "eBPF at tc ingress balances over four origins: Maglev hashing, own connection table, DNAT."
+    summary = "eBPF at tc ingress balances over the origins: Maglev hashing, own connection table, DNAT."
     requires = ("bcc", "kernel_headers", "tc.bpf", "bpf.redirect_neigh")
     tracking = Tracking.NEVER
     protocols = frozenset({"tcp", "udp"})
 
     def __init__(self) -> None:
-        self._programs = tc.TcPrograms(self.name, balancing.MAPS, balancing.DEFINES)
+        self._programs = tc.TcPrograms(self.name, balancing.MAPS, balancing.defines)
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The client connects to the virtual address; the origin sees the client's address."""

@@ -19,7 +19,7 @@ class EbpfXdpLb(Datapath):
 
     name = "ebpf_xdp_lb"
     function = "balance"
-    summary = "XDP balances over four origins: Maglev hashing, own connection table, DNAT."
+    summary = "XDP balances over the origins: Maglev hashing, own connection table, DNAT."
     requires = ("bcc", "kernel_headers", "bpf.xdp", "xdp.generic")
     tracking = Tracking.NEVER
     disabled_offloads = xdp.DISABLED_OFFLOADS
@@ -27,7 +27,7 @@ class EbpfXdpLb(Datapath):
     bypassed_stages: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})
 
     def __init__(self, mode: xdp.Mode | None = None) -> None:
-        self._programs = xdp.XdpPrograms(self.name, balancing.MAPS, balancing.DEFINES, mode=mode)
+        self._programs = xdp.XdpPrograms(self.name, balancing.MAPS, balancing.defines, mode=mode)
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The client connects to the virtual address; the origin sees the client's address."""

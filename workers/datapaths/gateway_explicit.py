@@ -21,6 +21,7 @@ class GatewayExplicit(Datapath):
     summary = "The client connects to an AI gateway (HAProxy) itself, without any steering: the control arm."
     requires = ("program.haproxy",)
     services = frozenset({"http"})
+    excludes = gateway.EXCLUDES
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The client connects to the gateway, and the origin sees the DUT."""

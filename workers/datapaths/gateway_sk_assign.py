@@ -22,6 +22,7 @@ class GatewaySkAssign(Datapath):
     summary = "eBPF at tc ingress assigns packets to an AI gateway's sockets (HAProxy)."
     requires = ("bcc", "kernel_headers", "tc.bpf", "bpf.sk_assign", "program.haproxy")
     services = frozenset({"http"})
+    excludes = gateway.EXCLUDES
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name)

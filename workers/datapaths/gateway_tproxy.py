@@ -36,6 +36,7 @@ class GatewayTproxy(Datapath):
     summary = "nftables TPROXY to an AI gateway (HAProxy): API keys, limits, routing by model, retries."
     requires = ("program.nft", "program.haproxy", "nft.tproxy")
     services = frozenset({"http"})
+    excludes = gateway.EXCLUDES
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The client connects to the virtual address, and the origin sees the DUT."""

@@ -41,7 +41,7 @@ class NftDnat(Datapath):
 
     name = "nft_dnat"
     function = "balance"
-    summary = "nftables DNAT over four origins: jhash of the client's address and port, conntrack."
+    summary = "nftables DNAT over the origins: jhash of the client's address and port, conntrack."
     requires = ("program.nft", "nft.dnat")
     tracking = Tracking.ALWAYS
     protocols = frozenset({"tcp", "udp"})

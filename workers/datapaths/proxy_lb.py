@@ -22,7 +22,7 @@ class ProxyLb(Datapath):
 
     name = "proxy_lb"
     function = "balance"
-    summary = "nftables TPROXY to HAProxy, which balances over four origins in turn (roundrobin)."
+    summary = "nftables TPROXY to HAProxy, which balances over the origins in turn (roundrobin)."
     requires = ("program.nft", "program.haproxy", "nft.tproxy", "nft.socket")
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
@@ -61,8 +61,7 @@ class BalancingProxy:
     def check_health(self, *, on: bool) -> None:
         """Let HAProxy check its servers, or stop it; then it takes all of them for up. Raises ``DatapathError``."""
         with raised_by(self.proxied.name):
-            for address in self.lab.origin_addresses:
-                self.proxied.proxy.check_health(address, on=on)
+            self.proxied.proxy.check_health(self.lab.origin_addresses, on=on)
 
     def health(self) -> dict[str, bool]:
         """Whether HAProxy takes each origin for up. Raises ``DatapathError``."""

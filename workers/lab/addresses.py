@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-ORIGINS = 4
-"""How many addresses the server of a lab has. It answers on all if the datapath balances, else on the first."""
+from domain.condition_terms import BY_NAME
+
+ORIGINS: int = BY_NAME["origins"].default
+"""How many addresses a server has without that term. It answers on all if the datapath balances, else on the first."""
 
 VERSIONS = (4, 6)
 
@@ -19,13 +21,14 @@ VERSIONS = (4, 6)
 class Addresses:
     """The addresses of one IP version in the lab at ``position``, which has ``clients_count`` clients.
 
-    A single client may send from ``sources_count`` addresses.
+    A single client may send from ``sources_count`` addresses. The server has ``origins_count``.
     """
 
     version: int
     position: int
     clients_count: int = 1
     sources_count: int = 1
+    origins_count: int = ORIGINS
 
     @cached_property
     def client(self) -> str:
@@ -50,7 +53,7 @@ class Addresses:
     @cached_property
     def origins(self) -> tuple[str, ...]:
         """All addresses of the server."""
-        return tuple(self._server_side(2 + number) for number in range(ORIGINS))
+        return tuple(self._server_side(2 + number) for number in range(self.origins_count))
 
     @cached_property
     def virtual(self) -> str:

@@ -18,7 +18,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from bpf.loader import BpfError
 from domain.condition import Condition
 from domain.evidence import Attack, Loss
-from workers.lab import attack, delay, loss, netns, nft, vlans
+from workers.lab import affinity, attack, delay, loss, netns, nft, vlans
 from workers.lab.attack import AttackError, Attacking
 from workers.lab.lab import DEVICES, Lab, LabError
 from workers.lab.loss import Losses
@@ -92,6 +92,7 @@ def apply_condition(lab: Lab, condition: Condition) -> Iterator[AppliedCondition
         try:
             _check_mtu(lab, condition)
             _check_vlan(lab, condition)
+            affinity.of_proxies(lab.spec)
             count = _open_count(lab, stack)
             if condition.ballast_rules:
                 body = _BALLAST.format(rules=_ballast(condition))

@@ -17,8 +17,8 @@ from pyroute2 import IPRoute
 
 from domain.environment import program_environment
 from probes.base import LabView
-from workers.lab import cleanup, clients, cpus, endpoints, netns, offloads, proc_net, sysctls, vlans
-from workers.lab.addresses import VERSIONS, Addresses
+from workers.lab import affinity, cleanup, clients, endpoints, netns, offloads, proc_net, sysctls, vlans
+from workers.lab.addresses import Addresses
 from workers.lab.cleanup import RUN_ROOT, CleanupRegister
 from workers.lab.endpoints import Client, ClientEndpoint
 from workers.lab.process import Process
@@ -49,7 +49,7 @@ class Lab:
             {"client": f"{device}c", "dut_client": f"{device}dc", "dut_server": f"{device}ds", "server": f"{device}s"}
         )
         # Of both IP versions. The attributes below are those of the traffic's version.
-        self.addresses = {one: Addresses(one, spec.position, spec.clients, spec.sources) for one in VERSIONS}
+        self.addresses = spec.addresses
         ours = self.addresses[spec.ip_version]
         self.client_address, self.server_address = ours.client, ours.server
         self.dut_client_address, self.dut_server_address = ours.dut_client, ours.dut_server
@@ -167,7 +167,7 @@ class Lab:
         Raises :class:`LabError` if it cannot be started.
         """
         log = self.run_dir / f"{Path(argv[0]).name}-{len(list(self.run_dir.glob('*.log')))}.log"
-        entry = netns.entry(self.netns_of(role_ns), argv, cpus.placement().bound(role_ns), keeping)
+        entry = netns.entry(self.netns_of(role_ns), argv, affinity.bound(self.spec, role_ns, task_role), keeping)
         try:
             with log.open("wb") as output:
                 popen = subprocess.Popen(

@@ -4,9 +4,10 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from domain.bounds import MAX_TRIALS
+from domain.bounds import MAX_ORIGINS, MAX_TRIALS
 from domain.condition_terms import most
 from domain.load import MAX_CLIENTS
+from workers.lab.addresses import ORIGINS, VERSIONS, Addresses
 from workers.lab.cleanup import TAG
 from workers.lab.health import HealthCheck
 
@@ -30,6 +31,7 @@ class LabSpec:
     A datapath that filters has a list of ``blocklist_entries`` (workers/lab/blocklist.py).
     Beside its traffic may be a flood of ``syn_flood_per_s``.
     ``mtu``, ``gro`` and ``proxy_threads`` are those of a condition; without them the kernel's, off, and one per CPU.
+    ``proxy_cpus``: a proxy runs on the first so many CPUs of the DUT. ``origins`` are behind the virtual address.
     ``health``: how balancers check their origins, if an origin dies amid the traffic.
     With ``vlan`` the devices between client, DUT and server are VLAN devices (workers/lab/vlans.py).
     """
@@ -49,6 +51,8 @@ class LabSpec:
     mtu: int | None = None
     gro: bool = False
     proxy_threads: int | None = None
+    proxy_cpus: int | None = None
+    origins: int = ORIGINS
     health: HealthCheck | None = None
     vlan: bool = False
 
@@ -69,8 +73,16 @@ class LabSpec:
             )
         if not 0 <= self.blocklist_entries <= MAX_BLOCKLIST_ENTRIES:
             raise ValueError(f"blocklist_entries {self.blocklist_entries}: must be 0 to {MAX_BLOCKLIST_ENTRIES}")
+        if not 1 <= self.origins <= MAX_ORIGINS:
+            raise ValueError(f"origins {self.origins}: must be 1 to {MAX_ORIGINS}")
         if self.ip_version not in (4, 6):
             raise ValueError(f"ip_version {self.ip_version}: must be 4 or 6")
+
+    @property
+    def addresses(self) -> dict[int, Addresses]:
+        """Those of both IP versions, by version."""
+        counts = (self.clients, self.sources, self.origins)
+        return {version: Addresses(version, self.position, *counts) for version in VERSIONS}
 
     @property
     def flood_sources(self) -> int:

@@ -1,4 +1,6 @@
-"""Origins that can die one by one: a process of ``showdown-traffic origin`` for each address of the lab's server.
+"""Origins that can die one by one: a process of ``showdown-traffic origin`` for each of the first few addresses.
+
+Further addresses share one process, which lives as long as the lab: a hundred processes would be a load of their own.
 
 One that dies has ended, so that the kernel resets what still comes for it; or its packets are dropped in the server's
 namespace. What ended processes served is kept, so that counts are those of all since the start.
@@ -21,6 +23,7 @@ from workers.origins.base import Greeting, OriginError, ask_in
 from workers.origins.own import TrafficOrigin, host_of
 
 CUT = "showdown_cut"
+SHARED = "others"  # stands for the addresses of the shared process
 _DROPS = """\
 table {family} {table} {{
     chain from_outside {{
@@ -33,6 +36,10 @@ table {family} {table} {{
     }}
 }}
 """
+
+
+MORTAL = 4
+"""Of so many addresses each has a process."""
 
 
 class SeparateOrigins:
@@ -52,8 +59,10 @@ class SeparateOrigins:
 
     def start(self) -> None:
         """Start all of them. Raises :class:`OriginError`, or ``LabError``."""
-        for address in self.addresses:
+        for address in self.addresses[:MORTAL]:
             self._start(address)
+        if shared := self.addresses[MORTAL:]:
+            self._living[SHARED] = self._started(shared, cpus.placement().server)
 
     def greet(self, client: ClientEndpoint | None = None) -> Greeting:
         """Send one request as the lab's client, or as one of several. Raises ``OSError``, or :class:`OriginError`."""
@@ -90,7 +99,10 @@ class SeparateOrigins:
 
     @contextmanager
     def dead(self, address: str, *, silent: bool) -> Iterator[float]:
-        """One of them is dead meanwhile; yields since when, monotonic. Raises :class:`OriginError`, or ``LabError``."""
+        """One of them is dead meanwhile; yields since when, monotonic. Raises :class:`OriginError`, or ``LabError``.
+
+        Without ``silent`` it must be one of the first :data:`MORTAL`.
+        """
         if silent:
             with self._cut_off(address):
                 yield time.monotonic()
@@ -105,13 +117,17 @@ class SeparateOrigins:
     def _start(self, address: str) -> None:
         places = cpus.placement().server
         own = places[self.addresses.index(address) % len(places)]
-        origin = TrafficOrigin(
-            self.lab, "http", options=("--health", str(HEALTH_PORT)), addresses=(address,), cpus=(own,)
-        )
+        self._living[address] = self._started((address,), (own,))
+
+    def _started(self, addresses: tuple[str, ...], places: tuple[int, ...]) -> TrafficOrigin:
+        options = ("--health", str(HEALTH_PORT))
+        origin = TrafficOrigin(self.lab, "http", options=options, addresses=addresses, cpus=places)
         self._starter.submit(origin.start).result()
-        self._living[address] = origin
+        return origin
 
     def _end(self, address: str) -> None:
+        if address not in self._living:
+            raise OriginError(f"the origin {address} shares its process; one of the first {MORTAL} can die")
         self._served.append((address, self._living.pop(address).stop()))
 
     @contextmanager

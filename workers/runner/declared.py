@@ -6,6 +6,7 @@ from domain.figures import TrialFigure, TrialFigures
 from workers.datapaths.base import DatapathError, Figured
 from workers.runner.attack_proof import attack_figures
 from workers.runner.encryption import tls_figures
+from workers.runner.evenness import evenness_figures
 from workers.runner.flood_proof import flood_figures
 from workers.runner.loss_proof import loss_figures
 from workers.runner.trial_run import TrialRun
@@ -40,7 +41,7 @@ def declared(workload: Workload, trial_run: TrialRun, idle_cpu_s_per_s: float, b
         of_attack = attack_figures(evidence.attack, evidence.counters.denied_packets, evidence.attack_s)
     of_tls = tls_figures(evidence.negotiated, trial_run.timings, evidence.generated_requests, counted, cpu_s)
     of_host = (*of_attack, *of_tls, *loss_figures(evidence.losses))
-    more = (*_of_datapath(trial_run), *evidence.own_figures, *of_host)
+    more = (*_of_datapath(trial_run), *evidence.own_figures, *evenness_figures(evidence), *of_host)
     return of_workload.model_copy(update={"figures": (*of_workload.figures, *more)})
 
 

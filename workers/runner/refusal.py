@@ -1,6 +1,6 @@
 """Why a datapath cannot have a trial in some lab. Pure."""
 
-from domain.condition import Condition
+from domain.condition import PLAIN, Condition
 from domain.trial import Reason
 from workers.datapaths.base import Datapath
 from workers.lab.spec import LabSpec
@@ -15,7 +15,7 @@ def refusal_of(
     if why := _unable(datapath, workload, generator, spec):
         return Reason.DATAPATH_FAILED, f"{datapath.name} {why}"
     for name, why in datapath.excludes.items():
-        if getattr(condition, name):
+        if getattr(condition, name) != getattr(PLAIN, name):
             return Reason.DATAPATH_FAILED, f"{datapath.name} cannot be under {condition}: {why}"
     for name, bound in datapath.bounds.items():
         if (wanted := getattr(condition, name)) > bound.most:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from domain.busy import BusyProcess
+from domain.evenness import must_reach_all
 from domain.evidence import Proof
 from domain.texts import share_text
 from domain.trial import Finding, Reason, Validity
@@ -10,7 +11,7 @@ from workers.runner.encryption import mismatches
 from workers.runner.evidence import Evidence
 from workers.runner.host_noise import noise
 from workers.runner.loss_proof import loss_findings
-from workers.runner.named import judge_named
+from workers.runner.named import MOST_SHOWN, judge_named
 from workers.runner.offload_proof import offload_differences
 from workers.runner.overload import is_full, shortfalls
 from workers.traffic.base import MAX_STALL_SHARE
@@ -19,7 +20,8 @@ MIN_ACCOUNTED = 0.99  # share of the generator's work that the datapath's own co
 MAX_ACCOUNTED_BY_ORIGIN = 1.01
 # What clients received, by a datapath that limits them: sent again behind it, or not read when a run ended.
 MAX_PASSED, SPARE_BYTES = 1.05, 1 << 20
-SPARE_CONNECTIONS = 1  # a balancer and its origin may differ by so many: opened and closed without a request
+SPARE_CONNECTIONS = 1  # a balancer and its origin may differ by so many: opened and closed without a request …
+MAX_APART = 0.04  # … or by this share of the mean over all origins
 MAX_ERROR_SHARE = 0.001
 MAX_DROP_SHARE = 0.001
 MAX_PROBE_LOSS = 0.05
@@ -120,9 +122,12 @@ def _judge_path(evidence: Evidence, proof: Proof, add: _AddFinding) -> None:
 
 
 def _judge_balance(evidence: Evidence, proof: Proof, add: _AddFinding) -> None:
-    """An origin must see the connections that it was given; nginx sees those that send a request."""
+    """An origin must see the connections that it was given; nginx sees those that send a request.
+
+    And each must be given some, where chance leaves none out.
+    """
     origins = proof.counters.origins or {}
-    apart = max(SPARE_CONNECTIONS, (1 - MIN_ACCOUNTED) * proof.connections)
+    apart = max(SPARE_CONNECTIONS, MAX_APART * proof.connections / max(1, len(origins)))
     silent = max(0, sum(origins.values()) - proof.connections)  # wrk opens some only to test whether it can connect
     for address, given in origins.items():
         seen = evidence.origin_connections.get(address, 0)
@@ -130,6 +135,11 @@ def _judge_balance(evidence: Evidence, proof: Proof, add: _AddFinding) -> None:
         if not -apart <= given - seen <= unseen:
             detail = f"the datapath gave {address} {given} connections, and that origin saw {seen}"
             add(Reason.BYPASSED, detail)
+    left_out = [address for address, given in origins.items() if not given and address not in evidence.dead_origins]
+    if left_out and must_reach_all(sum(origins.values()), len(origins)):
+        shown = f"{', '.join(left_out[:MOST_SHOWN])}{' …' * (len(left_out) > MOST_SHOWN)}"
+        detail = f"{len(left_out)} of {len(origins)} origins got none of {sum(origins.values())} connections: {shown}"
+        add(Reason.BYPASSED, detail)
 
 
 def _judge_condition(evidence: Evidence, add: _AddFinding) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from domain.evenness import jain
 from domain.figures import TrialFigure, TrialFigures, TrialSeries, series_of
 from domain.load import ClosedLoad, OpenLoad
 from domain.workload import Parameter, fill_parameters
@@ -16,7 +17,6 @@ from workers.traffic.base import GeneratorPlan, SliceTraffic
 from workers.traffic.event import Failed, OriginEvent
 from workers.traffic.showdown_traffic import TIMEOUT_MS
 from workers.workloads._own import OwnWorkload, body_bytes
-from workers.workloads._per_client import jain
 from workers.workloads.base import DEFAULTS, Observed, OriginFailure
 
 STEP_S = 0.01

@@ -6,6 +6,7 @@ the first part carried beyond that rate is the burst.
 
 from collections.abc import Iterator, Sequence
 
+from domain.evenness import jain
 from domain.figures import TrialFigure, TrialFigures, TrialSeries, series_of
 from workers.traffic.base import Received, SliceTraffic
 from workers.workloads.base import Observed
@@ -28,12 +29,6 @@ def figures_of(observed: Observed) -> TrialFigures:
     if asked_mbit:
         found.append(_burst(slices, asked_mbit))
     return TrialFigures(figures=tuple(found), series=(_total(slices, observed.began_s),))
-
-
-def jain(rates: Sequence[float]) -> float | None:
-    """Jain's index: 1 if all rates are equal, 1/n if one has everything; ``None`` without any."""
-    squares = sum(rate * rate for rate in rates)
-    return sum(rates) ** 2 / (len(rates) * squares) if squares else None
 
 
 def _rates(rates: Sequence[float], asked_mbit: int | None) -> Iterator[TrialFigure]:

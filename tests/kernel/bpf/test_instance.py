@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bpf.entries import entries_of, put
 from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
 from bpf.loader import BpfError, Module
@@ -59,3 +60,17 @@ def test_an_instance_reports_whether_its_program_is_attached(programs: Instance)
     assert programs.is_attached("rewrite")
     programs.detach("rewrite")
     assert not programs.is_attached("rewrite")
+
+
+def test_an_entry_of_a_hash_map_is_put_as_it_lies_in_memory(kernel: None) -> None:
+    defines = {"IP_VERSION": 4, "MAX_ORIGINS": 9, "MAGLEV_SLOTS": 11, "CONNECTIONS_KEPT": 8}
+    with (
+        Module("datapaths/ebpf_lb.c", defines) as compiled,
+        Instance(compiled, [], ["origins"], ProgramType.SCHED_CLS) as balancer,
+    ):
+        origins, address = balancer.map_fd("origins"), bytes([198, 19, 0, 2])
+        put(origins, address, bytes(4))
+        put(origins, address, bytes([1, 0, 0, 0]))
+        assert entries_of(origins) == [(address, bytes([1, 0, 0, 0]))]
+        with pytest.raises(BpfError, match="keys have 4 bytes and values 4, not 16 and 4"):
+            put(origins, bytes(16), bytes(4))

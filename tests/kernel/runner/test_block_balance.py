@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from domain.condition import parse_condition
+from domain.load import ClosedLoad
 from domain.trial import Reason
 from tests.host_noise import in_windows
 from tests.kernel.runner.test_block import measure, reasons
@@ -13,6 +15,7 @@ from workers.lab.lab import Lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
+MANY = ClosedLoad(connections=16, condition=parse_condition("origins(100)"))
 BALANCERS = ("nft_dnat", "ebpf_lb", "ebpf_xdp_lb", "proxy_lb")
 
 
@@ -30,6 +33,47 @@ def test_four_balancers_side_by_side_are_valid_and_their_origins_agree(tmp_path:
         assert len(given) == 4
         assert sum(given.values()) == trial.proof.connections
         assert all(abs(given[address] - seen.get(address, 0)) <= 1 for address in given)
+
+
+@in_windows
+def test_a_hundred_origins_are_proven_one_by_one_and_their_evenness_is_beside_that_of_chance(tmp_path: Path) -> None:
+    trials = measure(tmp_path, BALANCERS, load=MANY, workload="http_churn", slice_s=0.5)
+    assert {label: reasons(trial) for label, trial in trials.items()} == {key: set() for key in BALANCERS}
+    for label, trial in trials.items():
+        assert trial.proof is not None
+        given, found = trial.proof.counters.origins or {}, {one.name: one.value for one in trial.figures}
+        assert len(given) == 100
+        assert all(given.values())
+        assert found["balanced"] == sum(given.values()) == pytest.approx(trial.proof.connections, abs=1)
+        excess, by_chance = found["largest_share"] - 1, found["largest_share_random"] - 1
+        assert excess < by_chance / 3 if label == "proxy_lb" else by_chance / 2 < excess < by_chance * 2, (label, found)
+        assert found["even_jain"] > found["even_jain_random"] - 0.02, (label, found)
+
+
+@in_windows
+def test_a_wrong_count_of_one_origin_of_a_hundred_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a hundredth of all connections: as much as four origins may be apart."""
+    counters = balancing.Balancing.counters
+
+    def forgetful(self: balancing.Balancing) -> Any:
+        seen = counters(self)
+        second = list(seen.origins or {})[1]
+        return seen.model_copy(update={"origins": (seen.origins or {}) | {second: (seen.origins or {})[second] // 2}})
+
+    monkeypatch.setattr(balancing.Balancing, "counters", forgetful)
+    trials = measure(tmp_path, ("ebpf_lb",), load=MANY, workload="http_churn", slice_s=0.5)
+    assert reasons(trials["ebpf_lb"]) == {Reason.BYPASSED}, trials["ebpf_lb"].validity
+
+
+@in_windows
+def test_an_origin_that_is_left_out_is_found(tmp_path: Path, balancers: list[balancing.Balancing]) -> None:
+    def leave_out(lab: Lab) -> None:
+        balancers[-1].mark(lab.origin_addresses[50], balancing.State.DOWN)
+
+    breaks = {"ebpf_lb": leave_out}
+    trials = measure(tmp_path, ("ebpf_lb",), breaks, at=1, load=MANY, workload="http_churn", slice_s=0.5)
+    assert reasons(trials["ebpf_lb"]) == {Reason.BYPASSED}
+    assert "1 of 100 origins got none of " in trials["ebpf_lb"].validity.findings[0].detail
 
 
 @pytest.fixture

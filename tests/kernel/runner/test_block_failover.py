@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.condition import Condition
+from domain.condition import Condition, parse_condition
 from domain.load import OpenLoad
 from domain.trial import Reason, TrialResult
 from tests.host_noise import in_windows
@@ -70,6 +70,23 @@ def test_without_its_table_a_balancer_moves_what_hashing_moves(tmp_path: Path) -
             assert found["moved_percent"] == pytest.approx(found["hash_moves_percent"], abs=22), (
                 "four deviations of a draw"
             )
+
+
+@in_windows
+def test_one_origin_joins_ninety_nine(tmp_path: Path) -> None:
+    load = OpenLoad(rate_per_s=1_200, in_flight=180, condition=parse_condition("origins(100)"))
+    labels = ("ebpf_lb", "proxy_lb")
+    parameters = QUICK | {"check_ms": 100}  # a hundred checks at once, ten times a second
+    trials = measure(tmp_path, "failover_join", load, labels, slice_s=2.2, parameters=parameters, twice=False)
+    for label, trial in trials.items():
+        found = figures(trial)
+        assert reasons(trial) == set(), (label, trial.validity, found)
+        assert found["wrong_marks"] == 0, (label, found)
+        if label == "proxy_lb":
+            assert found["moved_percent"] == 0, "it has no table to lose"
+        else:
+            assert 1 <= found["hash_moves_percent"] < 3
+            assert found["moved_percent"] < 8, "four deviations of a draw"
 
 
 @in_windows

@@ -77,7 +77,7 @@ def test_the_reference_campaign_has_shares_and_a_capacity():
     campaign = load("showdown.toml")
     shares = {name: load.percent for name, load in campaign.levels.items() if isinstance(load, ShareLoad)}
     assert shares == {"quarter": 25, "half": 50, "busy": 80}
-    assert str(campaign.levels["slo"]) == "capacity(p99<=5ms, steps<=8, searches=1)"
+    assert str(campaign.levels["slo"]) == "capacity(p99<=5ms, searches=1)"
     assert campaign.calibration_load == campaign.levels["connections_64"]
 
 

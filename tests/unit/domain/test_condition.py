@@ -22,6 +22,8 @@ conditions = st.builds(
     udp_gso=st.booleans(),
     mtu=st.none() | st.integers(1280, 9000),
     proxy_threads=st.none() | st.integers(1, 64),
+    proxy_cpus=st.none() | st.integers(1, 64),
+    origins=st.integers(2, most("origins")),
     loss_percent=st.integers(0, 1000).map(lambda hundredths: hundredths / 100),
     delay_us=st.none() | st.integers(1, 1_000_000),
     vlan=st.booleans(),
@@ -126,6 +128,9 @@ def test_a_share_is_shown_with_its_rate_before_its_condition() -> None:
         ("closed(64) under mtu", "'mtu' is not a condition"),
         ("closed(64) under mtu(1500), mtu(1500)", "is given twice"),
         ("closed(64) under proxy_threads(0)", "proxy_threads(0): 1 to 64 threads"),
+        ("closed(64) under proxy_cpus(0)", "proxy_cpus(0): 1 to 64 CPUs"),
+        ("closed(64) under origins(1)", "origins(1): 2 to 100 origins"),
+        ("closed(64) under origins(101)", "origins(101): 2 to 100 origins"),
         ("closed(64) under conntrack, conntrack", "conntrack is given twice; give it once"),
         ("closed(64) under ipv4, ipv6", "ipv6 is given twice"),
         ("closed(64) under no_gro, no_gro", "no_gro is given twice"),
@@ -237,3 +242,8 @@ def test_a_condition_needs_what_its_rows_need() -> None:
     assert PLAIN.needs == ()
     assert parse_condition("conntrack, ballast(1), ipv6").needs == ("program.nft", "nft.ct")
     assert BY_NAME["ballast"].needs == ("program.nft",)
+
+
+def test_the_usual_number_of_origins_is_the_plain_condition() -> None:
+    assert parse_condition("origins(4)") == PLAIN
+    assert parse_condition("origins(100)").origins == 100

@@ -2,7 +2,8 @@
 
 import pytest
 
-from domain.placement import CPU_PLACEMENT, SHARED, are_shared, different_facts, priority_text
+from domain.placement import CPU_PLACEMENT, SHARED, are_shared, different_facts, dut_cpus, priority_text
+from workers.lab.cpus import Placement
 
 OWN = "generator on 0; DUT on 1-2; origin on 3"
 ALL = f"{SHARED}: generator, DUT and origin run on 0-1"
@@ -30,3 +31,17 @@ def test_hosts_are_taken_together(placements: list[str], shared: bool, text: str
 )
 def test_a_generators_priority_stands_behind_its_name(granted: bool | None, text: str) -> None:
     assert f"wrk{priority_text(granted)}" == text
+
+
+@pytest.mark.parametrize(
+    ("placement", "count"),
+    [
+        (str(Placement((0, 1), (0, 1), (0, 1))), 2),
+        (str(Placement((0,), (1, 2, 3, 6), (7,))), 4),
+        (str(Placement((0,), (5,), (7,))), 1),
+        ("", None),
+        ("an unknown text", None),
+    ],
+)
+def test_a_fingerprint_says_how_many_cpus_the_dut_has(placement: str, count: int | None) -> None:
+    assert dut_cpus({CPU_PLACEMENT: placement}) == count

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from enum import IntEnum
 
+from bpf import entries
 from bpf.instance import Instance
 from bpf.layout import Fields
 from domain.counters import Counters
@@ -15,19 +16,14 @@ from workers.datapaths.base import raised_by
 from workers.datapaths.lib import maglev
 from workers.datapaths.lib.programs import Programs
 from workers.lab import dut
-from workers.lab.addresses import ORIGINS, packed
+from workers.lab.addresses import packed
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
 CONNECTIONS_KEPT = 65_536
 """Entries of the connection table (LRU): as many as a client has ports."""
 
-MAPS = ("maglev", "connections")
-DEFINES: Mapping[str, int] = {
-    "MAX_ORIGINS": ORIGINS,
-    "MAGLEV_SLOTS": maglev.SLOTS,
-    "CONNECTIONS_KEPT": CONNECTIONS_KEPT,
-}
+MAPS = ("maglev", "connections", "origins")
 
 _COUNTS = 7  # enum count
 
@@ -38,6 +34,15 @@ class State(IntEnum):
     UP = 0
     DOWN = 1
     GONE = 2
+
+
+def defines(lab: Lab) -> Mapping[str, int]:
+    """The numbers in the programs' text: a program has room for the lab's origins, and no more."""
+    return {
+        "MAX_ORIGINS": len(lab.origin_addresses),
+        "MAGLEV_SLOTS": maglev.SLOTS,
+        "CONNECTIONS_KEPT": CONNECTIONS_KEPT,
+    }
 
 
 def client_endpoint(lab: Lab) -> ClientEndpoint:
@@ -148,4 +153,6 @@ def attach(programs: Programs, lab: Lab, stack: ExitStack) -> Balancing:
     devices = stack.enter_context(dut.devices_of(lab))
     own_segments = stack.enter_context(dut.own_segments(lab))
     instance = stack.enter_context(programs.attached(lab, config(lab, {}), maglev=table(lab, {})))
+    for address in lab.origin_addresses:
+        entries.put(instance.map_fd("origins"), packed(address), bytes(4))
     return Balancing(programs.name, lab, instance, path, devices, own_segments)

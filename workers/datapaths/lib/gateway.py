@@ -31,6 +31,9 @@ KEYS: Mapping[str, int] = MappingProxyType({"k00": 20, **{f"k{number:02}": 40 fo
 POOLS: Mapping[str, tuple[int, int]] = MappingProxyType({"small": (0, 1), "large": (2, 3)})
 """By model: the places of its two origins in the lab's list of addresses."""
 
+EXCLUDES: Mapping[str, str] = MappingProxyType({"origins": "it routes its two models to two origins each"})
+"""See ``Datapath.excludes``."""
+
 CONFIG = """\
 defaults
     mode http

@@ -9,7 +9,7 @@ import io
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,9 +144,10 @@ class HaProxy:
         if answer.strip():
             raise ProxyError(f"haproxy: {answer.strip()[:200]}")
 
-    def check_health(self, server: str, *, on: bool) -> None:
-        """Begin or stop to check a server; one that is not checked is up. Raises :class:`ProxyError`."""
-        if answer := self.command(f"{'enable' if on else 'disable'} health origin/{server}").strip():
+    def check_health(self, servers: Sequence[str], *, on: bool) -> None:
+        """Begin or stop to check servers, at once; one that is not checked is up. Raises :class:`ProxyError`."""
+        commands = (f"{'enable' if on else 'disable'} health origin/{server}" for server in servers)
+        if answer := self.command("; ".join(commands)).strip():
             raise ProxyError(f"haproxy: {answer[:200]}")
 
     def health_by_server(self) -> dict[str, bool]:
@@ -196,12 +197,13 @@ def running(lab: Lab, how: Proxying = Proxying()) -> Iterator[HaProxy]:
     """Run HAProxy in the lab's DUT from listening to stopped. Raises :class:`ProxyError` with nothing left."""
     place = unprivileged.directory(lab.run_dir, "haproxy")
     stats, config = place / "haproxy.sock", lab.run_dir / "haproxy.cfg"
-    fds = limits.open_files(2 * MAX_CONNECTIONS + SPARE_FDS)
+    spare = SPARE_FDS + len(how.servers)  # a check of a server is a connection, too
+    fds = limits.open_files(2 * MAX_CONNECTIONS + spare)
     config.write_text(
         (GLOBAL + (how.config or CONFIG)).format(
             threads=threads(lab),
             # It refuses to start when two descriptors per connection exceed the limit.
-            maxconn=min(MAX_CONNECTIONS, (fds - SPARE_FDS) // 2),
+            maxconn=min(MAX_CONNECTIONS, (fds - spare) // 2),
             fds=fds,
             stats=stats,
             **how.lines(lab.spec.ip_version),

@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from domain.counters import Counters
 from workers.datapaths.base import DatapathError, raised_by
-from workers.lab import cpus, dut
+from workers.lab import affinity, dut
 from workers.lab.lab import Lab
 
 
@@ -35,8 +35,11 @@ listener on the SYN's own port."""
 
 
 def threads(lab: Lab) -> int:
-    """The threads of a proxy: those that the condition asks for, else one for each CPU of the DUT."""
-    return lab.spec.proxy_threads or len(cpus.placement().dut)
+    """The threads of a proxy: those that the condition asks for, else one for each CPU that it may use.
+
+    Raises ``AffinityError`` if the DUT has fewer CPUs than the condition asks for.
+    """
+    return lab.spec.proxy_threads or len(affinity.of_proxies(lab.spec))
 
 
 P = TypeVar("P", bound=Proxy)

@@ -29,7 +29,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from bpf.enums import ProgramType
 from bpf.instance import load_program
 from bpf.loader import BpfError
-from workers.datapaths.lib.programs import Programs
+from workers.datapaths.lib.programs import Defines, Programs
 from workers.lab import dut, netns, offloads
 from workers.lab.lab import DEVICES, Lab
 
@@ -67,7 +67,7 @@ class XdpPrograms(Programs):
         self,
         name: str,
         more_maps: Sequence[str] = (),
-        defines: Mapping[str, int] = MappingProxyType({}),
+        defines: Defines = MappingProxyType({}),
         *,
         mode: Mode | None = None,
     ) -> None:

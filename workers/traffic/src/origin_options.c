@@ -43,7 +43,7 @@ static bool read_cpus(struct args *args, const struct option_row *row, const cha
 
 // clang-format off
 static const struct option_row rows[] = {
-	CUSTOM("address", "ADDRESS", NULL, "an address to listen on, up to 8 times", read_address),
+	CUSTOM("address", "ADDRESS", NULL, "an address to listen on, up to 128 times", read_address),
 	CUSTOM("cpus", "LIST", "one thread, not pinned", "CPUs, as in 0,1; one thread is pinned to each", read_cpus),
 	{"netns", "PATH", OPTION_TEXT, FIELD(netns), 0, 0, NULL, "network namespace of all sockets", NULL},
 	CUSTOM("expect-client", "ADDRESS", "everyone",

@@ -14,7 +14,7 @@
 #include "parser.h"
 #include "service.h"
 
-#define ADDRESSES_MAX 8
+#define ADDRESSES_MAX 128
 #define CLIENTS_MAX 128
 #define ORIGIN_CPUS_MAX 64
 #define SCRATCH_BYTES (256u * 1024)

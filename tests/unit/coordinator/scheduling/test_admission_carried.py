@@ -1,10 +1,13 @@
 """Which protocols and IP versions a campaign may ask for; what a host does not state is TCP over IPv4."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from coordinator.scheduling.admission import KnownHost, admit
 from domain.campaign import Campaign
 from domain.jobs import HostCapabilities, Variant
+from domain.placement import CPU_PLACEMENT
 from domain.problems import InvalidInput
 
 KINDS = ("open", "closed")
@@ -14,10 +17,15 @@ OLD = Variant(name="old_http", level_kinds=KINDS)  # from before workloads had p
 STATED = {"protocols": ("tcp", "udp"), "ip_versions": (4, 6)}
 
 
-def problems(workload: Variant, level: str = "closed(8)", **datapath: object) -> dict[str, str]:
-    """What is wrong with one workload at one level on a datapath that states these fields."""
+FACTS: dict[str, str] = {}
+
+
+def problems(
+    workload: Variant, level: str = "closed(8)", facts: Mapping[str, str] = FACTS, **datapath: object
+) -> dict[str, str]:
+    """What is wrong with one workload at one level on a datapath that states these fields, on a host with ``facts``."""
     known = Variant.model_validate({"name": "old", "function": "forward", **datapath})
-    host = HostCapabilities(host="h1", datapaths=(known,), workloads=(workload,))
+    host = HostCapabilities(host="h1", datapaths=(known,), workloads=(workload,), fingerprint=dict(facts))
     campaign = Campaign.model_validate(
         {"name": "c", "datapaths": ["old"], "workloads": [workload.name], "levels": {"low": level}}
     )
@@ -78,3 +86,12 @@ def test_what_concerns_datagrams_needs_a_workload_that_sends_them(workload: Vari
         "leave out the condition, or those workloads"
     }
     assert problems(UDP, "closed(8) under udp_gso", **STATED) == {}
+
+
+def test_proxies_get_no_more_cpus_than_the_dut_of_a_host_is_known_to_have() -> None:
+    facts = {CPU_PLACEMENT: "generator on 0; DUT on 1-2; origin on 3"}
+    assert problems(TCP, "closed(8) under proxy_cpus(2)", facts) == {}
+    assert problems(TCP, "closed(8) under proxy_cpus(3)", facts) == {
+        "levels.low": "the DUT of h1 has 2 CPUs; ask for proxy_cpus(2) at most"
+    }
+    assert problems(TCP, "closed(8) under proxy_cpus(64)") == {}, "an old worker does not say; its lab refuses"

@@ -93,29 +93,43 @@ def test_invalid_trials_stay_visible_and_have_no_figure(coordinator_app: Coordin
     assert browser.get("/trials/nothing-0-1-0").status_code == 404
 
 
-def test_a_trial_that_balanced_shows_its_connections_by_origin(
-    coordinator_app: CoordinatorApp, browser: FlaskClient
-) -> None:
+def with_origins(
+    coordinator_app: CoordinatorApp, browser: FlaskClient, given: dict[str, int], seen: dict[str, int]
+) -> list[str]:
+    """The page of the one trial of two whose datapath balanced."""
     coordinator_app.register()
     campaign_id, message = coordinator_app.submit(blocks=1), coordinator_app.last_sent()
     block_result = result("h1", ["direct", "tproxy"])
     proof = block_result["trials"][0]["proof"]
-    proof["counters"]["origins"], proof["origin_connections"] = (
-        {"198.19.0.2": 511, "198.19.0.3": 489},
-        {"198.19.0.2": 512},
-    )
+    proof["counters"]["origins"], proof["origin_connections"] = given, seen
     answer = coordinator_app.call("report", message, {"lease": coordinator_app.claim(message), "result": block_result})
     assert answer.status_code == 204, answer.text
     pages = [browser.get(f"/trials/{campaign_id}-0-1-{position}") for position in range(2)]
-    with_origins = [sentences(page) for page in pages if "198.19.0" in page.text]
-    assert len(with_origins) == 1, "the other one balanced nothing"
-    rows = [with_origins[0][place : place + 3] for place, text in enumerate(with_origins[0]) if "198.19.0." in text]
-    assert rows == [
+    found = [sentences(page) for page in pages if "198.19.0" in page.text]
+    assert len(found) == 1, "the other one balanced nothing"
+    return found[0]
+
+
+def test_a_trial_that_balanced_shows_its_connections_by_origin(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    given = {"198.19.0.2": 511, "198.19.0.3": 489}
+    page = with_origins(coordinator_app, browser, given, {"198.19.0.2": 512})
+    assert [page[place : place + 3] for place, text in enumerate(page) if "198.19.0." in text] == [
         ["… to 198.19.0.2", "–", "511"],
         ["… to 198.19.0.3", "–", "489"],
         ["… at 198.19.0.2", "–", "512"],
         ["… at 198.19.0.3", "–", "0"],
     ]
+
+
+def test_many_origins_are_in_a_table_that_opens(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    given = {f"198.19.0.{number}": 100 + number for number in range(2, 102)}
+    page = with_origins(coordinator_app, browser, given, given | {"198.19.0.2": 99})
+    place = page.index("… to each of 100 origins")
+    assert page[place : place + 3] == ["… to each of 100 origins", "–", "102 to 201"]
+    rows = [page[place : place + 3] for place, text in enumerate(page) if text.startswith("198.19.0.")]
+    assert (len(rows), rows[0], rows[-1]) == (100, ["198.19.0.2", "102", "99"], ["198.19.0.101", "201", "201"])
 
 
 def test_a_campaign_is_cancelled_from_its_page(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:

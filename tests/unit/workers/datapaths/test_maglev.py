@@ -7,8 +7,10 @@ import pytest
 
 from tests.host_noise import in_windows
 from workers.datapaths.lib import maglev
+from workers.lab.addresses import Addresses
 
 BACKENDS = [f"198.19.0.{n}" for n in range(2, 6)]
+HUNDRED = Addresses(4, 0, origins_count=100).origins
 MANY = [f"10.0.{n}.1" for n in range(40)]
 
 
@@ -40,6 +42,15 @@ def test_of_many_backends_hardly_anything_moves_either() -> None:
     assert moved / maglev.SLOTS < 0.05
     naive = sum(slot % 40 != slot % 39 for slot in range(maglev.SLOTS)) / maglev.SLOTS
     assert naive > 0.9, "what a plain modulo does"
+
+
+def test_a_hundred_origins_have_a_hundred_slots_each_as_the_paper_asks() -> None:
+    """Section 3.4: so many slots that shares differ by 1 % at most; and hardly more moves than one origin's share."""
+    shares = Counter(maglev.table(HUNDRED, HUNDRED))
+    assert min(shares.values()) >= 100
+    assert max(shares.values()) / min(shares.values()) < 1.01
+    moves = [maglev.moved(HUNDRED, set(HUNDRED) - {one}, {one}) for one in HUNDRED[::20]]
+    assert all(0.01 <= share < 0.03 for share in moves), moves
 
 
 def test_who_comes_back_gets_its_old_slots() -> None:

@@ -55,6 +55,7 @@ class FakeLab:
             replace(self.client_endpoint, netns=place, expected_source=address) for place, address in places
         )
         self.notes: list[str] = []
+        self.processes: list[Any] = []
         world.without[spec.label] = spec.disabled_offloads
         self.offloads = world.faults.get(("offloads", spec.label), {"gro": True})
 

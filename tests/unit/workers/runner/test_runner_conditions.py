@@ -136,3 +136,13 @@ def test_each_slice_shows_what_the_host_did_meanwhile(world: World) -> None:
     assert trial.validity.valid
     assert [(one.steal_s, one.foreign_s) for one in trial.slices] == [(0.03, 0.04)] * len(trial.slices)
     assert trial.cpu.foreign_s == pytest.approx(0.08)  # of the two counted slices
+
+
+def test_a_datapath_refuses_another_number_of_origins_than_the_plain_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeDatapath, "excludes", {"origins": "it routes to four"})
+    assert reasons(run(world)) == {"fake": set(), "fake#2": set()}
+    trials = run(world, {"load": ClosedLoad(connections=4, condition=parse_condition("origins(100)"))})
+    assert all(Reason.DATAPATH_FAILED in found for found in reasons(trials).values())
+    assert trials["fake"].validity.findings[0].detail == "fake cannot be under origins(100): it routes to four"

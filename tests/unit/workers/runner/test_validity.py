@@ -193,3 +193,36 @@ def test_only_an_origin_that_an_event_killed_may_miss_connections() -> None:
     assert reasons(good(**counts, origin_connections=seen, dead_origins={"b"})) == ()
     assert Reason.BYPASSED in reasons(good(**counts, origin_connections=seen, dead_origins={"a"}))
     assert Reason.BYPASSED in reasons(good(**counts, origin_connections={"a": 4, "b": 44}, dead_origins={"b"}))
+
+
+MANY = {f"o{number}": 100 for number in range(100)}
+
+
+def balanced(given: dict[str, int], seen: dict[str, int]) -> tuple[Reason, ...]:
+    opened = sum(given.values())
+    counters = Counters(packets=10 * opened, bytes=150_000, connections=opened, origins=given)
+    return reasons(good(counters=counters, connections=opened, origin_connections=seen))
+
+
+def test_each_of_a_hundred_origins_is_held_to_its_own_share() -> None:
+    """As many connections apart as with four origins would be nearly all of one origin's."""
+    assert balanced(MANY, MANY) == ()
+    assert balanced(MANY, MANY | {"o7": 97}) == ()
+    assert balanced(MANY, MANY | {"o7": 95}) == (Reason.BYPASSED,)
+    assert balanced(MANY, {name: seen for name, seen in MANY.items() if name != "o7"}) == (Reason.BYPASSED,)
+
+
+def test_an_origin_without_a_connection_is_found_where_chance_leaves_none_out() -> None:
+    left_out = MANY | {"o7": 0, "o8": 200}
+    assert balanced(left_out, left_out) == (Reason.BYPASSED,)
+    few = dict.fromkeys(MANY, 1) | {"o7": 0}
+    assert balanced(few, few) == ()
+    four = {"a": 50, "b": 50, "c": 0, "d": 20}
+    assert balanced(four, four) == (Reason.BYPASSED,)
+    evidence = good(
+        counters=Counters(packets=9000, bytes=150_000, connections=120, origins=four),
+        connections=120,
+        origin_connections=four,
+        dead_origins={"c"},
+    )
+    assert reasons(evidence) == ()
