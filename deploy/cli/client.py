@@ -22,7 +22,7 @@ ENDED = frozenset({"complete", "failed", "cancelled"})
 CANCELLABLE = ("running", "queued")
 TABLES = ("results", "verdicts", "expectations", "carrying", "figures")
 """The lists of a report that the coordinator has as CSV files."""
-_PAGE = 200  # trials of one request
+TRIALS_OF_A_PAGE = 200
 
 
 class Coordinator(ServiceMethods):
@@ -104,7 +104,9 @@ class Coordinator(ServiceMethods):
         """The id of every trial, valid or not, by block, attempt and position."""
         after: dict[str, str] = {}
         while True:
-            page = self._ask("GET", f"campaigns/{segment_of(campaign_id)}/trials", params={"limit": _PAGE, **after})
+            page = self._ask(
+                "GET", f"campaigns/{segment_of(campaign_id)}/trials", params={"limit": TRIALS_OF_A_PAGE, **after}
+            )
             try:
                 yield from [trial_of(one["id"]) for one in page["trials"]]
                 after = {"after": page.get("next") or ""}
