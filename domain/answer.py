@@ -11,6 +11,7 @@ from domain.frozen import Frozen
 from domain.names import Name
 
 MOST_SENTENCES = 3
+MARK = "*"  # behind a figure with a note
 MOST_COLUMNS = 9  # of the table; with 16 characters of names they fit into 100 columns of text
 
 

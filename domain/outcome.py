@@ -72,3 +72,14 @@ def state_text(campaign: Mapping[str, Any]) -> str:
     outcome = campaign.get("outcome")
     text = Outcome(outcome).text if outcome in set(Outcome) else ""
     return f"{state}, {text}" if text and text != state else state
+
+
+def outcome_line(campaign: Mapping[str, Any]) -> str:
+    """Why an ended campaign is not answered, as each surface says it: ``nothing measured: no trial is valid.``
+
+    Empty before the end, and for an answer. ``campaign`` is a campaign's view, or the campaign in its report.
+    """
+    outcome, sentence = campaign.get("outcome"), str(campaign.get("outcome_sentence") or "").rstrip(".")
+    if not sentence or outcome not in set(Outcome) or outcome == Outcome.ANSWERED:
+        return ""
+    return f"{Outcome(outcome).text}: {sentence}."

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from domain.answer import MARK, Answer, Column
 from domain.failures import invalid_total
 from domain.figure_tables import figure_tables
 from domain.gate import counts_text, worst
-from domain.outcome import state_text
+from domain.outcome import outcome_line, state_text
 from domain.report import CampaignReport, CellResult, Family, Percentiles
 from domain.texts import optional_text
 
@@ -15,21 +16,20 @@ _FIGURES = ("requests/s", "capacity/s", "CPU µs/request", "p50 µs", "p99 µs",
 
 
 def markdown_of(report: CampaignReport) -> str:
-    """The gate's outcome, every check, the primary verdicts, and the figures of every cell."""
+    """The outcomes of campaign and gate, every check, the answer, the primary verdicts, and each cell's figures."""
     facts = report.campaign
     outcome = worst(report.expectations)
     title = [_escaped(facts.get("name") or "campaign"), _escaped(state_text(facts))]
     title += [f"**{outcome.value}**"] if outcome else []
-    parts = [f"## {' · '.join(filter(None, title))}", _facts(report)]
+    parts = [f"## {' · '.join(filter(None, title))}", _facts(report), _escaped(outcome_line(facts))]
     if report.expectations:
         rows = ((f"**{one.outcome.value}**", f"{_code(one.name)}: {_code(one.expression)}", _escaped(one.sentence))
                 for one in report.expectations)  # fmt: skip
         parts += ["### Expectations", f"{counts_text(report.expectations)}, judged on 95 % intervals."]
         parts += [_table(("outcome", "expectation", "measured"), rows)]
-    if report.answer:
-        parts += [f"- **{one.topic.value}**: {_escaped(one.sentence)}" for one in report.answer.statements]
-        parts += [_escaped(report.answer.further)]
-        parts += [f"Scope of all results: {_escaped(report.answer.scope.text)}."]
+    parts += list(_answer(report.answer)) if report.answer else []
+    parts += [f"**{_escaped(report.left_out)}**" if report.left_out else ""]
+    parts += [f"Scope of all results: {_escaped(report.answer.scope.text)}." if report.answer else ""]
     sentences = [one.sentence for one in report.verdicts if one.family is Family.PRIMARY and one.has_enough_pairs]
     if sentences:
         parts += ["### Verdicts", "\n".join(f"- {_escaped(sentence)}" for sentence in sentences)]
@@ -39,6 +39,29 @@ def markdown_of(report: CampaignReport) -> str:
     parts += list(_declared(report))
     parts += ["\n".join(f"- {_escaped(one.sentence)}" for one in report.tolerated_attacks)]
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _answer(answer: Answer) -> Iterator[str]:
+    """The sentences, or why there is none; the table; what its marks mean, and what else is judged."""
+    yield from (f"- **{one.topic.value}**: {_escaped(one.sentence)}" for one in answer.statements)
+    yield f"- **no answer**: {_escaped(answer.missing)}" if answer.missing else ""
+    if answer.columns:
+        several = len({row.workload for row in answer.rows}) > 1
+        rows = (
+            (
+                _code(f"{row.name}, {row.workload}" if several else row.name),
+                *(_escaped(f"{one.text}{MARK * one.noted}") for one in row.entries),
+            )
+            for row in answer.rows
+        )
+        yield _table(("", *map(_over, answer.columns)), rows)
+    yield _escaped(f"{MARK} {answer.note}") if answer.note else ""
+    yield _escaped(answer.further)
+
+
+def _over(column: Column) -> str:
+    """The heading of a column: its level, load and figure."""
+    return f"{_escaped(column.level)} {_code(column.load)} {_escaped(column.figure)}"
 
 
 def _declared(report: CampaignReport) -> Iterator[str]:

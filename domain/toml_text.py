@@ -20,6 +20,12 @@ def toml_text(campaign: Campaign, *, comment: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
+def submitted_toml(record: Mapping[str, Any]) -> str:
+    """The file of a campaign as submitted; a comment has its id, and the seed that was drawn."""
+    comment = f"Campaign {record['id']} as submitted; the seed of its order was {record['seed']}."
+    return toml_text(Campaign.model_validate(record["campaign"]), comment=comment)
+
+
 def _table(name: str, table: Mapping[str, Any]) -> Iterator[str]:
     inner = {key: value for key, value in table.items() if isinstance(value, dict)}
     plain = {key: value for key, value in table.items() if key not in inner}

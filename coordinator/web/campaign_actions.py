@@ -9,7 +9,7 @@ from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.web.entry import blueprint
 from coordinator.web.form_page import resubmitted
 from domain.campaign import Campaign
-from domain.toml_text import toml_text
+from domain.toml_text import submitted_toml
 
 
 @blueprint.post("/campaigns/<earlier>/again")
@@ -22,10 +22,8 @@ def run_again(earlier: str) -> AnyResponse | tuple[str, int]:
 def campaign_toml(campaign_id: str) -> Response:
     """The campaign as a TOML file."""
     view = api.get_view(campaign_id)
-    comment = f"Campaign {campaign_id} as submitted; the seed of its order was {view['seed']}."
-    text = toml_text(Campaign.model_validate(view["campaign"]), comment=comment)
     disposition = {"Content-Disposition": f'attachment; filename="{view["name"]}.toml"'}
-    return Response(text, mimetype="application/toml", headers=disposition)
+    return Response(submitted_toml(view), mimetype="application/toml", headers=disposition)
 
 
 @blueprint.get("/campaigns/<campaign_id>/cancel")

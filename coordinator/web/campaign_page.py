@@ -34,7 +34,7 @@ from domain.failures import group_by_reasons, invalid_total
 from domain.figure_tables import figure_tables
 from domain.gate import counts_text, worst
 from domain.load import ClosedLoad
-from domain.outcome import PAUSED_BY_USER, Outcome, reasons_text
+from domain.outcome import PAUSED_BY_USER, Outcome, outcome_line, reasons_text
 from domain.report import MIN_PAIRS, CampaignReport
 from domain.texts import ratio_text
 from domain.toml_text import toml_text
@@ -63,6 +63,8 @@ _DOWNLOADS = (
     ("signed bundle", "bundles.get_bundle"),
 )
 _OF_ENDED = frozenset({"bundles.get_bundle"})
+
+blueprint.add_app_template_global(outcome_line, "outcome_line")
 
 
 @blueprint.get("/campaigns/<campaign_id>")

@@ -18,13 +18,14 @@ from coordinator.web import form as forms
 from coordinator.web.choices import choice_of, in_order
 from coordinator.web.entry import blueprint, error_page, to_sign_in
 from coordinator.web.level_rows import KINDS
-from coordinator.web.presets import EMPTY, REFERENCE, fitted, left_out, presets, reference_campaign
+from coordinator.web.presets import EMPTY, REFERENCE, Preset, fitted, left_out, presets, reference_campaign
 from coordinator.web.problem_links import entries, open_folds, said, toml_entries
 from domain.campaign import Campaign, toml_data
 from domain.condition_terms import grouped
 from domain.crossing import MAX_LEVELS
 from domain.estimate import Estimate, estimate_of
 from domain.problems import InvalidInput, Problem
+from domain.toml_text import toml_text
 
 _FAMILIES = ("datapaths", "workloads", "probes")
 _NOT_INPUT = frozenset({auth.CSRF_FIELD, "token", "next", "submit", "plan", "add_level"})  # buttons, and secrets
@@ -41,14 +42,12 @@ blueprint.add_app_template_global(grouped, "condition_terms")
 @blueprint.get("/campaigns/new")
 def new_campaign() -> str:
     """The form, filled with a preset (``?preset=quick``) or an earlier campaign (``?like=<id>``)."""
-    if (like := request.args.get("like")) is not None:
-        return form_page(forms.of_campaign(Campaign.model_validate(api.get_view(like)["campaign"])))
+    if (earlier := _earlier()) is not None:
+        return form_page(forms.of_campaign(earlier))
     key = request.args.get("preset", REFERENCE)
     if key == EMPTY:
         return form_page(forms.submitted(MultiDict()), preset=key)
-    if key not in presets():
-        abort(404, f"there is no preset {key[:40]!r}")
-    found = presets()[key].campaign
+    found = _preset(key).campaign
     data = fitted(found, _available())
     form = forms.shown(data) if "preset" in request.args else forms.blank(data)
     return form_page(form, preset=key, missing=left_out(found, data))
@@ -56,9 +55,24 @@ def new_campaign() -> str:
 
 @blueprint.get("/campaigns/new/toml")
 def new_toml() -> str:
-    """The page for a campaign as TOML, filled with a preset or an earlier campaign."""
-    key = request.args.get("preset", "")
-    return toml_page(presets()[key].toml if key in presets() else "")
+    """The page for a campaign as TOML, filled with a preset or an earlier campaign, as the form is; else empty."""
+    if (earlier := _earlier()) is not None:
+        return toml_page(toml_text(earlier))
+    key = request.args.get("preset", EMPTY)
+    return toml_page("" if key in ("", EMPTY) else _preset(key).toml)
+
+
+def _earlier() -> Campaign | None:
+    """The campaign that ``?like=<id>`` names. Aborts with 404 if it is unknown."""
+    like = request.args.get("like")
+    return None if like is None else Campaign.model_validate(api.get_view(like)["campaign"])
+
+
+def _preset(key: str) -> Preset:
+    """The preset of a key. Aborts with 404 if there is none, and says which there are."""
+    if key not in presets():
+        abort(404, f"there is no preset {key[:40]!r}; the presets are {', '.join((EMPTY, *presets()))}")
+    return presets()[key]
 
 
 @blueprint.post("/campaigns")

@@ -6,7 +6,9 @@ from flask import Response, render_template
 from markupsafe import Markup
 
 from coordinator.api.campaigns import report_of
+from coordinator.web.chart import summary_chart
 from coordinator.web.entry import blueprint
+from coordinator.web.showdown_table import tables
 from domain.campaign import Campaign
 from domain.failures import group_by_reasons
 from domain.figure_tables import figure_tables
@@ -19,7 +21,7 @@ _STYLES = ("showdown.css", "answer.css", "print.css")
 
 @blueprint.get("/campaigns/<campaign_id>/report.html")
 def report_file(campaign_id: str) -> Response:
-    """The answer, the verdicts, the figures, what was left out, and the campaign as submitted, to keep or to send."""
+    """The answer with its chart, the verdicts, the figures, what was left out, and the campaign as submitted."""
     report = report_of(campaign_id)
     campaign = Campaign.model_validate(report.campaign["campaign"])
     page = render_template(
@@ -27,6 +29,7 @@ def report_file(campaign_id: str) -> Response:
         report=report,
         facts=report.campaign,
         measured=any(one.valid_trials or one.invalid_trials for one in report.results),
+        summary_chart=summary_chart(tables(campaign, report)),
         many_workloads=len(campaign.workloads) > 1,
         primary=[one for one in report.verdicts if one.family is Family.PRIMARY],
         gate_counts=counts_text(report.expectations),

@@ -9,16 +9,16 @@ from rich.table import Table
 
 from deploy.cli.expectations import STYLES
 from deploy.cli.render import headline, print_report
-from domain.answer import Answer, Column, Entry, Row
+from domain.answer import MARK, Answer, Column, Entry, Row
 from domain.failures import counts_of
 from domain.gate import Outcome, counts_text
+from domain.outcome import outcome_line
 from domain.report import CampaignReport
 from domain.trial import Reason
 
 MOST_LINES = 40
 MOST_WIDTH = 100
 MOST_CHECKS = 4  # expectations that do not pass
-MARK = "*"  # a figure with a note
 _GAP = "  "
 
 
@@ -52,7 +52,8 @@ def _above(report: CampaignReport, answer: Answer) -> list[str | Table]:
         sentences.add_row(statement.topic.value, escape(statement.sentence))
     if answer.missing:
         sentences.add_row("no answer", escape(answer.missing))
-    return [headline(report), "", sentences, ""]
+    line = _cut(outcome_line(report.campaign), 2 * MOST_WIDTH)
+    return [headline(report), *([escape(line)] if line else []), "", sentences, ""]
 
 
 def _below(report: CampaignReport, answer: Answer, rest: str) -> Iterable[str]:

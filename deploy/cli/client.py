@@ -1,14 +1,15 @@
 """A client of the coordinator's REST interface, for the command line and for programs (docs/exports.md)."""
 
 import secrets
+from collections.abc import Iterator
 from typing import IO, Any
 
 import httpx
 
 from deploy.cli.answers import read_answer
 from deploy.cli.client_service import ServiceMethods
-from deploy.cli.connection import segment_of
-from deploy.cli.errors import Unreachable
+from deploy.cli.connection import segment_of, trial_of
+from deploy.cli.errors import CommandError, Unreachable
 from domain.combination import Combination
 from domain.comparison import Comparison
 from domain.host_factor import HostFactor
@@ -19,6 +20,9 @@ from domain.trust import Trust
 STATES = ("queued", "running", "cancelling", "complete", "failed", "cancelled")
 ENDED = frozenset({"complete", "failed", "cancelled"})
 CANCELLABLE = ("running", "queued")
+TABLES = ("results", "verdicts", "expectations", "carrying", "figures")
+"""The lists of a report that the coordinator has as CSV files."""
+TRIALS_OF_A_PAGE = 200
 
 
 class Coordinator(ServiceMethods):
@@ -87,6 +91,33 @@ class Coordinator(ServiceMethods):
     def save_histogram_log(self, campaign_id: str, cell: str, file: IO[bytes]) -> None:
         """Write the times of a cell, ``datapath.workload.level``, as a log of HDR histograms."""
         self._download(f"campaigns/{segment_of(campaign_id)}/histograms.hlog", file, cell=cell)
+
+    def save_table(self, campaign_id: str, table: str, file: IO[bytes]) -> None:
+        """Write one of :data:`TABLES` of the report as CSV."""
+        self._download(f"campaigns/{segment_of(campaign_id)}/{segment_of(table)}.csv", file)
+
+    def save_trials(self, campaign_id: str, file: IO[bytes]) -> None:
+        """Write every trial with its evidence, valid or not, as JSON; histograms are in the logs."""
+        self._download(f"campaigns/{segment_of(campaign_id)}/trials", file)
+
+    def trial_ids(self, campaign_id: str) -> Iterator[str]:
+        """The id of every trial, valid or not, by block, attempt and position."""
+        after: dict[str, str] = {}
+        while True:
+            page = self._ask(
+                "GET", f"campaigns/{segment_of(campaign_id)}/trials", params={"limit": TRIALS_OF_A_PAGE, **after}
+            )
+            try:
+                yield from [trial_of(one["id"]) for one in page["trials"]]
+                after = {"after": page.get("next") or ""}
+            except (KeyError, TypeError) as error:
+                raise CommandError("the trials cannot be read; is the coordinator of the same version?") from error
+            if not after["after"]:
+                return
+
+    def save_trial_log(self, trial_id: str, file: IO[bytes]) -> None:
+        """Write the times of a trial as a log of HDR histograms; raises :class:`UsageProblem` if it has none."""
+        self._download(f"trials/{trial_of(trial_id)}/histograms.hlog", file)
 
     def compare(self, baseline: str, *others: str) -> Comparison:
         """Campaigns side by side with a baseline; each side may be a list of ids with ',' between them."""

@@ -110,3 +110,10 @@ def host_of(name: str) -> str:
     if not is_host_name(name):
         raise UsageProblem(f"{name!r} {HOST_NAME_SHAPE}")
     return name
+
+
+def trial_of(given: str) -> str:
+    """The id of a trial as a part of an address, and of a file's name. Raises :class:`UsageProblem`."""
+    if not given.replace("-", "").isalnum():
+        raise UsageProblem(f"{given!r} is no trial's id")
+    return given

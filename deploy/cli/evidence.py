@@ -1,18 +1,25 @@
-"""What only the coordinator has of a campaign, for ``--out``: the HTML file, the signed bundle, and the HDR logs."""
+"""What only the coordinator has of a campaign, for ``--out``: HTML file, tables, signed bundle, trials, HDR logs.
+
+The bundle and the logs hold what no report has: histograms.
+"""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import click
 
-from deploy.cli.client import ENDED, Coordinator
-from deploy.cli.errors import CommandError
+from deploy.cli.client import ENDED, TABLES, Coordinator
+from deploy.cli.errors import CommandError, UsageProblem
 from deploy.cli.result_files import ResultFiles, has_results, replace_file
 from domain.report import CampaignReport
 
 BUNDLE = "bundle.tar.gz"
-HISTOGRAMS = "histograms"
+HISTOGRAMS = "histograms"  # of cells
+TRIALS = "trials"  # their histograms
+
+Fill = Callable[[IO[bytes]], None]
 
 
 def fetch_evidence(coordinator: Coordinator, report: CampaignReport, files: ResultFiles) -> None:
@@ -21,19 +28,24 @@ def fetch_evidence(coordinator: Coordinator, report: CampaignReport, files: Resu
         return
     for path, fill in _wanted(coordinator, report, files.out):
         try:
-            path.parent.mkdir(exist_ok=True)
-            replace_file(path, fill)
+            _save(path, fill)
         except OSError as error:
             click.echo(f"{path} cannot be written: {error.strerror}", err=True)
         except CommandError as error:
             click.echo(f"{path} is not written: {error.message}", err=True)
+    _fetch_trial_logs(coordinator, str(report.campaign["id"]), files.out / TRIALS)
 
 
-def _wanted(
-    coordinator: Coordinator, report: CampaignReport, directory: Path
-) -> Iterator[tuple[Path, Callable[[IO[bytes]], None]]]:
+def _wanted(coordinator: Coordinator, report: CampaignReport, directory: Path) -> Iterator[tuple[Path, Fill]]:
     campaign_id = str(report.campaign["id"])
     yield directory / "report.html", lambda file: coordinator.save_html(campaign_id, file)
+    for table in TABLES:
+        if getattr(report, table):
+
+            def fill_table(file: IO[bytes], table: str = table) -> None:
+                coordinator.save_table(campaign_id, table, file)
+
+            yield directory / f"{table}.csv", fill_table
     if report.campaign.get("state") in ENDED:
         yield directory / BUNDLE, lambda file: coordinator.save_bundle(campaign_id, file)
     for one in report.results:
@@ -45,3 +57,25 @@ def _wanted(
             coordinator.save_histogram_log(campaign_id, cell, file)
 
         yield directory / HISTOGRAMS / f"{cell}.hlog", fill
+    yield directory / "trials.json", lambda file: coordinator.save_trials(campaign_id, file)
+
+
+def _fetch_trial_logs(coordinator: Coordinator, campaign_id: str, directory: Path) -> None:
+    """A log for each trial, valid or not. The first one that cannot be had for another reason than its own ends it."""
+    try:
+        for trial_id in coordinator.trial_ids(campaign_id):
+
+            def fill(file: IO[bytes], trial_id: str = trial_id) -> None:
+                coordinator.save_trial_log(trial_id, file)
+
+            with suppress(UsageProblem):  # such a trial has no times
+                _save(directory / f"{trial_id}.hlog", fill)
+    except OSError as error:
+        click.echo(f"{directory} cannot be written: {error.strerror}", err=True)
+    except CommandError as error:
+        click.echo(f"{directory} lacks files: {error.message}", err=True)
+
+
+def _save(path: Path, fill: Fill) -> None:
+    path.parent.mkdir(exist_ok=True)
+    replace_file(path, fill)

@@ -31,7 +31,7 @@ from deploy.cli.verdicts import print_verdicts, style_of
 from deploy.cli.why import print_why
 from domain.metric import Metric
 from domain.names import LIMIT
-from domain.outcome import state_text
+from domain.outcome import outcome_line, state_text
 from domain.report import MIN_BEYOND, MIN_PAIRS, CampaignReport, CellResult, Percentiles, Verdict
 from domain.texts import NONE, number_text, optional_text
 from domain.trial import Reason
@@ -43,6 +43,8 @@ _RESULTS = (Reason.OVERLOADED, Reason.BEYOND_BOUND)  # a cell without a figure t
 def print_report(report: CampaignReport, console: Console) -> None:
     """Print the whole report; it fits into 80 columns or the console's width."""
     console.print(headline(report), highlight=False)
+    if line := outcome_line(report.campaign):
+        console.print(escape(line), highlight=False)
     for workload in dict.fromkeys(cell.workload for cell in report.results):
 
         def fits(labels: Sequence[str], workload: str = workload) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import click
+from pydantic import ValidationError
 from rich.console import Console
 
 from deploy.cli.errors import CommandError, UsageProblem
@@ -18,6 +19,7 @@ from deploy.cli.render import print_report
 from domain.report import CampaignReport
 from domain.report_junit import junit_of
 from domain.report_markdown import markdown_of
+from domain.toml_text import submitted_toml
 
 _MODE = 0o644
 _TEXT_WIDTH = 120  # characters
@@ -57,8 +59,8 @@ class ResultFiles:
             click.echo(f"{self.junit} has no test cases: the campaign has no expectations", err=True)
         measured = has_results(report)
         for path, content in self.wanted:
-            if content is junit_of and path != self.junit and not report.expectations:
-                continue  # of all formats, this is the one that such a report does not have
+            if path != self.junit and _lacks(report, content):
+                continue
             if not measured:
                 click.echo(f"{path} is not written: the campaign has no results", err=True)
                 continue
@@ -66,6 +68,8 @@ class ResultFiles:
                 _write(path, content(report))
             except OSError as error:
                 raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+            except ValidationError:
+                click.echo(f"{path} is not written: the report is of a version with other campaigns", err=True)
 
 
 def result_files_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,7 +80,8 @@ def result_files_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--out",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="DIR",
-        help="Keep everything in DIR: report.json, .txt, .md and .html, junit.xml, a signed bundle, HDR logs.",
+        help="Keep everything in DIR: report.json, .txt, .md and .html, campaign.toml, CSV tables, junit.xml, "
+        "a signed bundle, every trial, HDR logs.",
     )
     @click.option("--junit", type=path, metavar="FILE", help="Write the expectations as JUnit XML, too.")
     @click.option("--markdown", type=path, metavar="FILE", help="Write a summary in GitHub's Markdown, too.")
@@ -94,6 +99,17 @@ def has_results(report: CampaignReport) -> bool:
     return any(cell.valid_trials or cell.invalid_trials for cell in report.results)
 
 
+def _lacks(report: CampaignReport, content: Callable[[CampaignReport], str]) -> bool:
+    """True for the format of all that such a report does not have."""
+    return (content is junit_of and not report.expectations) or (
+        content is _toml_of and not {"campaign", "id", "seed"} <= set(report.campaign)
+    )
+
+
+def _toml_of(report: CampaignReport) -> str:
+    return submitted_toml(report.campaign)
+
+
 def _json_of(report: CampaignReport) -> str:
     return report.model_dump_json(indent=2) + "\n"
 
@@ -109,6 +125,7 @@ _FORMATS: tuple[tuple[str, Callable[[CampaignReport], str]], ...] = (
     ("report.txt", _text_of),
     ("report.md", markdown_of),
     ("junit.xml", junit_of),
+    ("campaign.toml", _toml_of),
 )
 
 

@@ -1,6 +1,7 @@
 """--out keeps all formats; an interrupt of --wait says what happens to the campaign; status has times and failures."""
 
 import functools
+import json
 import signal
 
 import httpx
@@ -11,6 +12,7 @@ import deploy.cli.remote
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
+from domain.campaign import toml_data
 from domain.gate import Check, Outcome
 from domain.metric import Metric
 from domain.report import CampaignReport, CellResult
@@ -20,7 +22,10 @@ CAMPAIGN = ROOT / "deploy" / "campaigns" / "quick.toml"
 CELL = CellResult(datapath="tproxy", function="steer", workload="http_keepalive", level="low", load="closed(8)",
                   valid_trials=5, invalid_trials=0, service_time_us={"p50": 1, "p99": 2, "p999": 3, "count": 4},
                   )  # fmt: skip
-REPORT = CampaignReport(campaign={"id": "k3f9x2ab", "name": "quick", "state": "complete", "seed": 7}, results=(CELL,))
+SUBMITTED = {"name": "quick", "datapaths": ["direct", "tproxy"], "levels": {"low": "closed(8)"}, "blocks": 5}
+FACTS = {"id": "k3f9x2ab", "name": "quick", "state": "complete", "seed": 7, "campaign": SUBMITTED}
+REPORT = CampaignReport(campaign=FACTS, results=(CELL,))
+TRIALS = [f"k3f9x2ab-{block}-1-{position}" for block in range(2) for position in range(2)]
 VIEW = {
     "id": "k3f9x2ab", "name": "quick", "state": "complete", "error": "", "blocks_done": 20, "blocks_total": 34,
     "blocks_failed": 14, "hosts": ["vm"], "progress": {"cell": None, "left_s": None},
@@ -29,14 +34,34 @@ VIEW = {
 }  # fmt: skip
 
 
+def trials(parameters):
+    """Two trials of one page at most; all of them without a limit."""
+    if "limit" not in parameters:
+        return httpx.Response(200, json={"trials": [{"id": one} for one in TRIALS], "next": None})
+    first = TRIALS.index(parameters["after"]) + 1 if "after" in parameters else 0
+    page = TRIALS[first : first + 2]
+    return httpx.Response(200, json={"trials": [{"id": one} for one in page], "next": page[-1] if page else None})
+
+
+def trial_log(path):
+    """The second trial has no times."""
+    if TRIALS[1] in path:
+        return httpx.Response(404, json={"detail": "no times were recorded here"})
+    return httpx.Response(200, content=path.encode())
+
+
 @pytest.fixture
 def coordinator(monkeypatch):
     def answer(request):
         path = request.url.path.removeprefix("/api/v1/")
         if path.endswith("/report"):
             return httpx.Response(200, json=REPORT.model_dump(mode="json"))
-        if path.endswith(("/report.html", "/bundle.tar.gz")):
+        if path.endswith(("/report.html", "/bundle.tar.gz", ".csv")):
             return httpx.Response(200, content=path.encode())
+        if path.startswith("trials/"):
+            return trial_log(path)
+        if path.endswith("/trials"):
+            return trials(request.url.params)
         if path.endswith("/histograms.hlog"):
             return httpx.Response(200, content=request.url.params["cell"].encode())
         if path == "hosts":
@@ -64,12 +89,22 @@ def test_out_keeps_every_format_and_the_report_can_be_printed_again(coordinator,
     result = invoke("report", "k3f9x2ab", "--out", out)
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in out.iterdir()) == [
-        "bundle.tar.gz", "histograms", "report.html", "report.json", "report.md", "report.txt"
+        "bundle.tar.gz", "campaign.toml", "histograms", "report.html", "report.json", "report.md", "report.txt",
+        "results.csv", "trials", "trials.json",
     ]  # fmt: skip
     assert (out / "bundle.tar.gz").read_text() == "campaigns/k3f9x2ab/bundle.tar.gz"
     assert (out / "report.html").read_text() == "/campaigns/k3f9x2ab/report.html"
     (log,) = (out / "histograms").iterdir()
     assert (log.name, log.read_text()) == ("tproxy.http_keepalive.low.hlog", "tproxy.http_keepalive.low")
+    assert sorted(path.name for path in (out / "trials").iterdir()) == [
+        f"{one}.hlog" for one in TRIALS if one != TRIALS[1]
+    ]
+    assert (out / "trials" / f"{TRIALS[3]}.hlog").read_text() == f"trials/{TRIALS[3]}/histograms.hlog"
+    assert [one["id"] for one in json.loads((out / "trials.json").read_text())["trials"]] == TRIALS
+    assert (out / "results.csv").read_text() == "campaigns/k3f9x2ab/results.csv"
+    assert toml_data((out / "campaign.toml").read_text()).items() >= SUBMITTED.items()
+    assert "# Campaign k3f9x2ab as submitted; the seed of its order was 7." in (out / "campaign.toml").read_text()
+    assert result.stderr == ""
     assert CampaignReport.model_validate_json((out / "report.json").read_text()) == REPORT
     assert "tproxy" in (out / "report.txt").read_text()
     again = invoke("report", out / "report.json", "--full")
@@ -79,7 +114,7 @@ def test_out_keeps_every_format_and_the_report_can_be_printed_again(coordinator,
 
 def test_what_an_earlier_coordinator_does_not_have_is_reported_and_the_rest_written(coordinator, tmp_path, monkeypatch):
     def earlier(request):
-        if request.url.path.endswith((".tar.gz", ".hlog")):
+        if request.url.path.endswith((".tar.gz", ".hlog", ".csv", "/trials")):
             return httpx.Response(404, json={"detail": "there is no such address"})
         return coordinator(request)
 
@@ -88,10 +123,22 @@ def test_what_an_earlier_coordinator_does_not_have_is_reported_and_the_rest_writ
     result = invoke("report", "k3f9x2ab", "--out", tmp_path)
     assert result.exit_code == 0, result.output
     assert f"{tmp_path / 'bundle.tar.gz'} is not written: there is no such address" in result.stderr
+    assert f"{tmp_path / 'trials'} lacks files: there is no such address" in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "histograms", "report.html", "report.json", "report.md", "report.txt"
+        "campaign.toml", "histograms", "report.html", "report.json", "report.md", "report.txt"
     ]  # fmt: skip
     assert not list((tmp_path / "histograms").iterdir()), "no half of a file is left"
+
+
+def test_a_report_of_a_version_with_other_campaigns_has_no_toml(tmp_path):
+    kept = tmp_path / "kept.json"
+    facts = FACTS | {"campaign": SUBMITTED | {"unheard_of": 1}}
+    kept.write_text(REPORT.model_copy(update={"campaign": facts}).model_dump_json())
+    result = invoke("report", kept, "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    assert f"{tmp_path / 'out' / 'campaign.toml'} is not written" in result.stderr
+    assert not (tmp_path / "out" / "campaign.toml").exists()
+    assert (tmp_path / "out" / "report.md").exists()
 
 
 def test_junit_is_among_them_if_there_are_expectations(tmp_path):

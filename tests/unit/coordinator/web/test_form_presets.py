@@ -100,6 +100,22 @@ def test_the_empty_preset_has_nothing_and_all_parts_open(coordinator_app: Coordi
     assert browser.get("/campaigns/new?preset=nosuch").status_code == 404
 
 
+def test_the_toml_page_begins_as_the_form_does(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    earlier = coordinator_app.submit(name="earlier", levels={"odd": "closed(17)"})
+    page = html.unescape(browser.get(f"/campaigns/new/toml?like={earlier}").text)
+    assert 'name = "earlier"' in page
+    assert 'odd = "closed(17)"' in page
+    assert browser.get("/campaigns/new/toml?like=nosuch").status_code == 404
+    unknown = browser.get("/campaigns/new/toml?preset=nosuch")
+    assert unknown.status_code == 404
+    assert "there is no preset 'nosuch'; the presets are empty, quick" in html.unescape(unknown.text)
+    for empty in ("", "?preset=", "?preset=empty"):
+        assert re.search(r'<textarea id="toml"[^>]*></textarea>', browser.get(f"/campaigns/new/toml{empty}").text)
+    form = html.unescape(browser.get(f"/campaigns/new?like={earlier}").text)
+    assert f'href="/campaigns/new/toml?like={earlier}"' in form
+
+
 def test_the_estimate_says_time_blocks_and_what_the_design_shows(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
