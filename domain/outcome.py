@@ -8,10 +8,12 @@ from pydantic import Field
 
 from domain.busy import BusyProcess
 from domain.frozen import Frozen
+from domain.report import CellResult
 from domain.trial import Reason
 
 MOST_RETRIES = 5  # shown, the newest first
 PAUSED_BY_USER = "a user paused it"
+RESULTS = frozenset({Reason.OVERLOADED, Reason.BEYOND_BOUND})  # of a cell without a figure: an answer all the same
 USELESS_BLOCKS = 6  # if the first blocks of a campaign give no valid trial, it pauses after so many
 
 
@@ -57,6 +59,15 @@ class Tally(Frozen):
     busiest: tuple[BusyProcess, ...] = Field(
         default=(), description="The processes that disturbed most, with the mean share of the CPUs where they did."
     )
+
+
+def is_explained(cell: CellResult) -> bool:
+    """True if there is no figure and that is a result, not lost work.
+
+    So it is if the datapath does not carry the load, or has a bound below the condition. So it is, too, if searches ran
+    to their end and leave the capacity open: a caveat says between which rates.
+    """
+    return cell.valid_trials == 0 and (cell.invalid_for in RESULTS or cell.left_open)
 
 
 def reasons_text(reasons: Mapping[Reason, int]) -> str:

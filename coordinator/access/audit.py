@@ -25,6 +25,11 @@ def about(kind: str, name: str) -> None:
     g.audit_subject = f"{kind} {name}"
 
 
+def nothing_changed() -> None:
+    """Say that this request repeated an earlier one, which has its row."""
+    g.audit_repeated = True
+
+
 def note(who: Principal, action: str, subject: str = "") -> None:
     """Write one row now."""
     known = services()
@@ -47,6 +52,8 @@ def install(app: Flask) -> None:
 def _note_change(response: Response) -> Response:
     who, endpoint = present(), request.endpoint
     if who is None or endpoint is None or request.method in SAFE_METHODS or response.status_code >= 400:
+        return response
+    if g.get("audit_repeated"):
         return response
     rule = rule_of(endpoint, request.method)
     subject = str(g.get("audit_subject", ""))

@@ -5,16 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordinator.scheduling.lifecycle import CampaignState
-from domain.outcome import CampaignOutcome, Outcome
+from domain.outcome import CampaignOutcome, Outcome, is_explained
 from domain.report import MIN_PAIRS, CellResult
 from domain.texts import counted
-from domain.trial import Reason
 
 
 def outcome_of(record: Mapping[str, Any], cells: Sequence[CellResult]) -> CampaignOutcome | None:
     """The outcome of the campaign in ``record``, a summary of it; ``None`` until it has ended.
 
-    A cell is settled if its figures are from five blocks or more, or if overload explains why it has none.
+    A cell is settled if its figures are from five blocks or more, or if it is a result that it has none.
     """
     state = CampaignState(record.get("state") or CampaignState.COMPLETE)
     if not state.ended:
@@ -27,26 +26,21 @@ def outcome_of(record: Mapping[str, Any], cells: Sequence[CellResult]) -> Campai
         return CampaignOutcome(word=Outcome.CANCELLED, sentence=done)
     lost = f"; {failed} of {counted(total, 'block')} failed" if failed else ""
     settled = sum(map(_is_settled, cells))
-    if not any(cell.valid_trials or _is_explained(cell) for cell in cells):
+    if not any(cell.valid_trials or is_explained(cell) for cell in cells):
         return CampaignOutcome(word=Outcome.NOTHING, sentence=f"no trial is valid{_most_common(cells)}{lost}")
     if settled == len(cells) and not failed:
         return CampaignOutcome(
-            word=Outcome.ANSWERED, sentence="every cell has its figures, or its overload as a result"
+            word=Outcome.ANSWERED, sentence="every cell has its figures, or its overload or bound as a result"
         )
     enough = f"{settled} of {counted(len(cells), 'cell')} {'has' if settled == 1 else 'have'} figures from {MIN_PAIRS}"
     return CampaignOutcome(word=Outcome.PARTLY, sentence=f"{enough} blocks or more{lost}")
 
 
-def _is_explained(cell: CellResult) -> bool:
-    """True if the datapath's overload, or a search that ran to its end, is why there is no figure."""
-    return cell.valid_trials == 0 and (cell.invalid_for is Reason.OVERLOADED or cell.left_open)
-
-
 def _is_settled(cell: CellResult) -> bool:
     if cell.is_capacity:
-        return cell.valid_trials > 0 or _is_explained(cell)
+        return cell.valid_trials > 0 or is_explained(cell)
     overloaded = cell.overloaded.trials if cell.overloaded else 0
-    return _is_explained(cell) or cell.valid_trials + overloaded >= MIN_PAIRS
+    return is_explained(cell) or cell.valid_trials + overloaded >= MIN_PAIRS
 
 
 def _most_common(cells: Sequence[CellResult]) -> str:

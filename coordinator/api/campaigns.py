@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response, abort, request
@@ -33,7 +33,6 @@ from domain.toml_text import toml_text
 
 blueprint = APIBlueprint("campaigns", __name__, tag="Campaigns")
 
-T = TypeVar("T")
 TOML_TYPE = "application/toml"
 _EXPLANATIONS = ("decompositions", "differences")
 
@@ -58,19 +57,14 @@ class ExpectationList(BaseModel):
 
 def submit_campaign(campaign: Campaign) -> str:
     """Store a valid campaign, dispatch its first blocks and return its id. Raises :class:`InvalidInput`."""
-    return submit_and_read(campaign, lambda _session, campaign_id: campaign_id)
-
-
-def submit_and_read(campaign: Campaign, read: Callable[[Session, str], T]) -> T:
-    """The same; returns what ``read`` finds before the commit, when nothing must be read again."""
     known = services()
     with known.store.write() as session:
         row = submission.submit(session, campaign, known.clock(), author())
         session.flush()
-        campaign_id, hosts, found = row.id, row.hosts, read(session, row.id)
+        campaign_id, hosts = row.id, row.hosts
     audit.about("campaign", campaign_id)
     ticker.dispatch_waiting(known.store, known.dispatcher, known.clock(), hosts)
-    return found
+    return campaign_id
 
 
 @blueprint.post("/campaigns/plan")

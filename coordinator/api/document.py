@@ -10,6 +10,7 @@ from typing import Any
 from apiflask import APIFlask
 from flask import current_app
 
+from coordinator.api import once
 from coordinator.api.refusals import MEDIA_TYPE, ProblemDocument
 from coordinator.server.limits import WORKER_PREFIX
 from coordinator.store.idempotency import MAX_KEY
@@ -27,7 +28,7 @@ DESCRIPTION = """Everything that the web pages and the command line do.
 - **Errors** are problem documents (RFC 9457). Their `code` keeps its meaning; `errors` names each invalid field.
 - **Lists** come in pages: follow the header `Link`, or send an answer's `next` as `cursor`.
 - **Unknown query parameters** are refused.
-- **Idempotency-Key** makes it safe to repeat the submission of a campaign within 24 hours.
+- **Idempotency-Key** makes it safe to repeat within 24 hours what creates a campaign, schedule, rule, notice or link.
 - **ETag**: send it as `If-None-Match`; an answer that has not changed is a 304 without a body.
 - **X-Request-ID** is in every answer and in the log of the coordinator.
 - **X-RateLimit-Limit**, **-Remaining** and **-Reset** say how many requests are left in this minute.
@@ -203,10 +204,10 @@ def _campaign_bodies(paths: dict[str, Any]) -> None:
                     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
                 },
             )
-    key = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[ -~]+$"}
-    paths["/api/v1/campaigns"]["post"].setdefault("parameters", []).append(
-        _header("Idempotency-Key", "The same key within 24 hours submits nothing again.", key)
-    )
+    for path in once.ROUTES:
+        key = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[ -~]+$"}
+        description = "The same key within 24 hours does nothing again; the answer is the first one."
+        paths[path]["post"].setdefault("parameters", []).append(_header(once.KEY_HEADER, description, key))
     link = {"description": "The next and the previous page (RFC 8288)", "schema": {"type": "string"}}
     paths["/api/v1/campaigns"]["get"]["responses"]["200"]["headers"]["Link"] = link
     one = paths["/api/v1/campaigns/{campaign_id}"]["get"]["responses"]["200"]["content"]

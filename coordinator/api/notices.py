@@ -3,10 +3,12 @@
 from typing import NoReturn
 
 from apiflask import APIBlueprint
-from flask import abort
+from flask import Response, abort
 from pydantic import BaseModel
+from sqlalchemy.orm import Session
 
 from coordinator.access import audit
+from coordinator.api.once import once
 from coordinator.api.rules import check_receivers
 from coordinator.services import services
 from coordinator.store import notices as store
@@ -33,12 +35,12 @@ def list_notices() -> NoticeList:
 @blueprint.post("/notices")
 @blueprint.input(NewNotice, arg_name="wanted")
 @blueprint.output(Notice, status_code=201)
-def add_notice(wanted: NewNotice) -> Notice:
+def add_notice(wanted: NewNotice) -> Response:
     """Report the ends of campaigns, by webhook and mail: every end, or only of those that fail.
 
     It concerns campaigns that end from now on; `name` and `label` choose among them.
     """
-    return add(wanted)
+    return once(lambda session: _add(session, wanted))
 
 
 @blueprint.get("/notices/<notice_id>")
@@ -66,12 +68,8 @@ def all_notices() -> list[Notice]:
 
 def add(wanted: NewNotice) -> Notice:
     """Store a notice. Raises :class:`InvalidInput`."""
-    known = services()
-    check_receivers(wanted.webhook, wanted.email, known.settings.notices)
-    with known.store.write() as session:
-        found = store.notice_view(session, store.add(session, wanted, known.clock()))
-    audit.about("notice", found.id)
-    return found
+    with services().store.write() as session:
+        return _add(session, wanted)
 
 
 def remove(notice_id: str) -> Notice:
@@ -81,6 +79,14 @@ def remove(notice_id: str) -> Notice:
         found = store.notice_view(session, row)
         rules.remove(session, row)
         return found
+
+
+def _add(session: Session, wanted: NewNotice) -> Notice:
+    known = services()
+    check_receivers(wanted.webhook, wanted.email, known.settings.notices)
+    found = store.notice_view(session, store.add(session, wanted, known.clock()))
+    audit.about("notice", found.id)
+    return found
 
 
 def _no_notice(notice_id: str) -> NoReturn:

@@ -68,7 +68,7 @@ MEANINGS: Mapping[Code, str] = {
     Code.UNSUPPORTED_TYPE: "The body has a type that this operation does not take.",
     Code.INVALID_INPUT: "A field or parameter is invalid; errors names each.",
     Code.UNKNOWN_PARAMETER: "The operation has no such query parameter.",
-    Code.KEY_REUSED: "The Idempotency-Key was sent before with another body.",
+    Code.KEY_REUSED: "The Idempotency-Key was sent before with another body or path.",
     Code.TOO_MANY_REQUESTS: "Too many requests in a minute: wait for the seconds in the header Retry-After.",
     Code.INTERNAL_ERROR: "An error of the coordinator; its log has the request_id.",
     Code.DATABASE_UNAVAILABLE: "The database cannot be used: /readyz says since when and what to do.",

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from apiflask import APIBlueprint
-from flask import abort
+from flask import Response, abort
 from pydantic import BaseModel
+from sqlalchemy.orm import Session
 
 from coordinator.access import audit
+from coordinator.api.once import once
 from coordinator.notice_settings import NoticeSettings
 from coordinator.services import services
 from coordinator.store import rules as store
@@ -34,13 +36,13 @@ def list_rules() -> RuleList:
 @blueprint.post("/rules")
 @blueprint.input(NewRule, arg_name="wanted")
 @blueprint.output(Rule, status_code=201)
-def add_rule(wanted: NewRule) -> Rule:
+def add_rule(wanted: NewRule) -> Response:
     """Report a regression of one trend, by webhook and mail.
 
     Each campaign of the series is compared with the mean of up to ten campaigns before it. It is a regression if the
     change is at least `percent` and its 95 % interval excludes "no change". A step is one event, not one per campaign.
     """
-    return add(wanted)
+    return once(lambda session: _add(session, wanted))
 
 
 @blueprint.get("/rules/<rule_id>")
@@ -68,12 +70,8 @@ def all_rules(series_id: str | None = None) -> list[Rule]:
 
 def add(wanted: NewRule) -> Rule:
     """Store a rule. Raises :class:`InvalidInput`."""
-    known = services()
-    check_receivers(wanted.webhook, wanted.email, known.settings.notices)
-    with known.store.write() as session:
-        found = store.rule_view(session, store.add(session, wanted, known.clock()))
-    audit.about("rule", found.id)
-    return found
+    with services().store.write() as session:
+        return _add(session, wanted)
 
 
 def remove(rule_id: str) -> Rule:
@@ -95,6 +93,14 @@ def check_receivers(webhook: str | None, email: Sequence[str], allowed: NoticeSe
             found.append(Problem(field=f"email.{index}", message=message))
     if found:
         raise InvalidInput(found)
+
+
+def _add(session: Session, wanted: NewRule) -> Rule:
+    known = services()
+    check_receivers(wanted.webhook, wanted.email, known.settings.notices)
+    found = store.rule_view(session, store.add(session, wanted, known.clock()))
+    audit.about("rule", found.id)
+    return found
 
 
 def _no_rule(rule_id: str) -> NoReturn:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from apiflask import APIBlueprint
-from flask import abort
+from flask import Response, abort
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from coordinator import ticker
 from coordinator.access import audit
 from coordinator.access.principal import author
+from coordinator.api.once import once
 from coordinator.api.refusals import Code, CodedConflict
 from coordinator.services import services
 from coordinator.store import schedules as store
@@ -38,14 +39,14 @@ def list_schedules() -> ScheduleList:
 @blueprint.post("/schedules")
 @blueprint.input(NewSchedule, arg_name="wanted")
 @blueprint.output(Schedule, status_code=201)
-def add_schedule(wanted: NewSchedule) -> Schedule:
+def add_schedule(wanted: NewSchedule) -> Response:
     """Submit a campaign at each time of a cron expression.
 
     A due time is skipped while the schedule's campaign before has not ended. After a downtime of the coordinator, all
     times that have passed start one campaign. With `every_s` and `times` instead of `cron`, it makes replicates, which
     `/combine` combines: each starts when the one before has ended.
     """
-    return add(wanted)
+    return once(lambda session: _add(session, wanted))
 
 
 @blueprint.get("/schedules/<schedule_id>")
@@ -70,9 +71,12 @@ def change_schedule(schedule_id: str, changes: ScheduleChanges) -> Schedule:
 @blueprint.post("/schedules/<schedule_id>/run")
 @blueprint.output(Schedule)
 @blueprint.doc(responses={404: "There is no such schedule", 409: "Its campaign before has not ended"})
-def run_schedule(schedule_id: str) -> Schedule:
+def run_schedule(schedule_id: str) -> Response:
     """Submit the schedule's campaign now, whether it is paused or not."""
-    return run_now(schedule_id)
+    known = services()
+    response = once(lambda session: _run(session, schedule_id), status=200)
+    ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())
+    return response
 
 
 @blueprint.delete("/schedules/<schedule_id>")
@@ -91,26 +95,22 @@ def all_schedules() -> list[Schedule]:
 
 def add(wanted: NewSchedule) -> Schedule:
     """Store a schedule. Raises :class:`InvalidInput`."""
-    known = services()
-    with known.store.write() as session:
-        found = schedule_view(session, store.add(session, wanted, known.clock()))
-    audit.about("schedule", f"{found.id} ({found.name})")
-    return found
+    with services().store.write() as session:
+        return _add(session, wanted)
 
 
 def set_paused(schedule_id: str, *, paused: bool) -> Schedule:
     """Pause or resume a schedule. Aborts with 404."""
     move = store.pause if paused else store.resume
-    return _changed(schedule_id, lambda _, row: move(row, services().clock()))
+    with services().store.write() as session:
+        return _changed(session, schedule_id, lambda row: move(row, services().clock()))
 
 
 def run_now(schedule_id: str) -> Schedule:
     """Submit a schedule's campaign. Raises :class:`InvalidInput` and ``Conflict``; aborts with 404."""
     known = services()
-    try:
-        found = _changed(schedule_id, lambda session, row: store.run_now(session, row, known.clock(), author()))
-    except store.StillRuns as error:
-        raise CodedConflict(str(error), Code.CAMPAIGN_NOT_ENDED) from error
+    with known.store.write() as session:
+        found = _run(session, schedule_id)
     ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())
     return found
 
@@ -129,9 +129,21 @@ def no_schedule(schedule_id: str) -> NoReturn:
     abort(404, f"there is no schedule {schedule_id[:64]!r}")
 
 
-def _changed(schedule_id: str, change: Callable[[Session, ScheduleRow], object]) -> Schedule:
-    with services().store.write() as session:
-        row = store.locked(session, schedule_id) or no_schedule(schedule_id)
-        change(session, row)
-        session.flush()
-        return schedule_view(session, row)
+def _add(session: Session, wanted: NewSchedule) -> Schedule:
+    found = schedule_view(session, store.add(session, wanted, services().clock()))
+    audit.about("schedule", f"{found.id} ({found.name})")
+    return found
+
+
+def _run(session: Session, schedule_id: str) -> Schedule:
+    try:
+        return _changed(session, schedule_id, lambda row: store.run_now(session, row, services().clock(), author()))
+    except store.StillRuns as error:
+        raise CodedConflict(str(error), Code.CAMPAIGN_NOT_ENDED) from error
+
+
+def _changed(session: Session, schedule_id: str, change: Callable[[ScheduleRow], object]) -> Schedule:
+    row = store.locked(session, schedule_id) or no_schedule(schedule_id)
+    change(row)
+    session.flush()
+    return schedule_view(session, row)

@@ -4,17 +4,20 @@ The secret is in the part of the address after ``#``, which browsers never send.
 """
 
 import base64
+import hmac
 import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import request, url_for
+from flask import Response, request, url_for
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from coordinator.access import audit
 from coordinator.access.principal import required
+from coordinator.api.once import key_of_request, once
 from coordinator.api.refusals import no_campaign
 from coordinator.services import services
 from coordinator.store import shares as store
@@ -64,9 +67,14 @@ def list_shares(campaign_id: str) -> Mapping[str, Any]:
 @blueprint.input(NewShare, arg_name="wanted")
 @blueprint.output(CreatedShare, status_code=201)
 @blueprint.doc(responses=[404])
-def create_share(campaign_id: str, wanted: NewShare) -> CreatedShare:
+def create_share(campaign_id: str, wanted: NewShare) -> Response:
     """Create a read-only link to a campaign, which only this answer shows. Needs the scope submit."""
-    return create(campaign_id, wanted)
+    new = _Link(key_of_request())
+
+    def shown(view: dict[str, Any]) -> dict[str, Any]:
+        return new.shown(ShareView(**view)).model_dump(mode="json")
+
+    return once(lambda session: _create(session, campaign_id, wanted, new), complete=shown)
 
 
 @blueprint.delete("/campaigns/<campaign_id>/shares/<share_id>")
@@ -89,16 +97,10 @@ def share_list(campaign_id: str) -> list[ShareView]:
 
 def create(campaign_id: str, wanted: NewShare) -> CreatedShare:
     """Create a link. Aborts with 404; raises ``InvalidInput`` if there are too many."""
-    known, secret = services(), token_of(secrets.token_bytes(RANDOM_BYTES), SHARE_PREFIX)
-    share_id = base64.b32encode(secrets.token_bytes(5)).decode().lower()
-    now, by = known.clock(), required().text
-    with known.store.write() as session:
-        if transitions.lock_campaign(session, campaign_id) is None:
-            no_campaign(campaign_id)
-        row = store.create(session, campaign_id, share_id, hash_of(secret), days=wanted.days, by=by, now=now)
-    audit.about("campaign", f"{campaign_id} link {share_id}")
-    root = known.settings.web_url or request.host_url.rstrip("/")
-    return CreatedShare(**_facts(row, now), url=f"{root}{url_for('web.shared')}#{secret}", secret=secret)
+    new = _Link(key=None)
+    with services().store.write() as session:
+        view = _create(session, campaign_id, wanted, new)
+    return new.shown(view)
 
 
 def revoke(campaign_id: str, share_id: str) -> None:
@@ -108,6 +110,39 @@ def revoke(campaign_id: str, share_id: str) -> None:
         if not store.revoke(session, campaign_id, share_id, known.clock()):
             raise NotFound(f"campaign {campaign_id[:40]!r} has no link {share_id[:40]!r}")
     audit.about("campaign", f"{campaign_id} link {share_id}")
+
+
+class _Link:
+    """The secret of a new link, which is stored nowhere.
+
+    With a key of the request, the secret follows from the link's id, the key, and a key that only the server has: so a
+    repeated request gets the same one.
+    """
+
+    def __init__(self, key: str | None) -> None:
+        self._key, self._random = key, secrets.token_bytes(RANDOM_BYTES)
+
+    def secret_of(self, share_id: str) -> str:
+        if self._key is None:
+            return token_of(self._random, SHARE_PREFIX)
+        text = f"share {share_id} {self._key}"
+        made = hmac.digest(services().settings.secret_key.encode(), text.encode(), "sha256")
+        return token_of(made, SHARE_PREFIX)
+
+    def shown(self, view: ShareView) -> CreatedShare:
+        root, secret = services().settings.web_url or request.host_url.rstrip("/"), self.secret_of(view.id)
+        return CreatedShare(**view.model_dump(), url=f"{root}{url_for('web.shared')}#{secret}", secret=secret)
+
+
+def _create(session: Session, campaign_id: str, wanted: NewShare, new: _Link) -> ShareView:
+    now, by = services().clock(), required().text
+    share_id = base64.b32encode(secrets.token_bytes(5)).decode().lower()
+    if transitions.lock_campaign(session, campaign_id) is None:
+        no_campaign(campaign_id)
+    secret_hash = hash_of(new.secret_of(share_id))
+    row = store.create(session, campaign_id, share_id, secret_hash, days=wanted.days, by=by, now=now)
+    audit.about("campaign", f"{campaign_id} link {share_id}")
+    return ShareView(**_facts(row, now))
 
 
 def _facts(row: store.ShareRow, now: float) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class KeyRow(Base):
 
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     request: Mapped[str] = mapped_column(String(64))
-    campaign_id: Mapped[str] = mapped_column(String(8))
+    campaign_id: Mapped[str] = mapped_column(String(8))  # of earlier versions; the answer has the id
     answer: Mapped[str] = mapped_column(Text)
     at: Mapped[float] = mapped_column(Float(53), index=True)
 
@@ -28,7 +28,6 @@ class KeyRow(Base):
 class Kept:
     """The answer to an earlier request. ``same``: it was the same request."""
 
-    campaign_id: str
     answer: str
     same: bool
 
@@ -37,14 +36,18 @@ def kept_answer(session: Session, key: str, request: bytes, now: float) -> Kept 
     """The answer that is kept for a key; ``None`` for a new key. Keys older than a day are deleted."""
     session.execute(delete(KeyRow).where(KeyRow.at < now - KEPT_S).execution_options(synchronize_session=False))
     row = session.get(KeyRow, _hash(key.encode()))
-    return None if row is None else Kept(row.campaign_id, row.answer, row.request == _hash(request))
+    return None if row is None else Kept(row.answer, row.request == _hash(request))
 
 
-def keep_answer(session: Session, key: str, request: bytes, campaign_id: str, answer: str, now: float) -> None:
-    """Keep an answer. Raises ``IntegrityError`` if another request with this key was faster."""
-    row = KeyRow(key=_hash(key.encode()), request=_hash(request), campaign_id=campaign_id, answer=answer, at=now)
+def reserve(session: Session, key: str, request: bytes, now: float) -> KeyRow:
+    """A row for a new key, whose ``answer`` is set later in the transaction.
+
+    Raises ``IntegrityError`` if another request with this key was faster.
+    """
+    row = KeyRow(key=_hash(key.encode()), request=_hash(request), campaign_id="", answer="", at=now)
     session.add(row)
     session.flush()
+    return row
 
 
 def _hash(text: bytes) -> str:

@@ -1,15 +1,12 @@
 """A client of the coordinator's REST interface, for the command line and for programs (docs/exports.md)."""
 
-import secrets
 from collections.abc import Iterator
 from typing import IO, Any
-
-import httpx
 
 from deploy.cli.answers import read_answer
 from deploy.cli.client_service import ServiceMethods
 from deploy.cli.connection import segment_of, trial_of
-from deploy.cli.errors import CommandError, Unreachable
+from deploy.cli.errors import CommandError
 from domain.combination import Combination
 from domain.comparison import Comparison
 from domain.host_factor import HostFactor
@@ -34,13 +31,7 @@ class Coordinator(ServiceMethods):
 
     def submit(self, toml: str) -> dict[str, Any]:
         """Submit a campaign; the answer has its ``id``. If the answer is lost, it asks once more, for the same one."""
-        headers = {"Content-Type": "application/toml", "Idempotency-Key": secrets.token_hex(16)}
-        try:
-            return self._ask("POST", "campaigns", content=toml.encode(), headers=headers)
-        except Unreachable as error:
-            if not isinstance(error.__cause__, (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError)):
-                raise
-        return self._ask("POST", "campaigns", content=toml.encode(), headers=headers)
+        return self._ask_once("campaigns", content=toml.encode(), headers={"Content-Type": "application/toml"})
 
     def plan(self, toml: str) -> dict[str, Any]:
         """The plan of a campaign that is not submitted."""
@@ -147,7 +138,7 @@ class Coordinator(ServiceMethods):
 
     def create_share(self, campaign_id: str, *, days: int | None = None) -> dict[str, Any]:
         """Create a read-only link to a campaign; the answer has its ``url``."""
-        return self._ask("POST", f"campaigns/{segment_of(campaign_id)}/shares", json={"days": days})
+        return self._ask_once(f"campaigns/{segment_of(campaign_id)}/shares", json={"days": days})
 
     def revoke_share(self, campaign_id: str, share_id: str) -> None:
         """Make a link void."""

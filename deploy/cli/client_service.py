@@ -75,13 +75,13 @@ class ServiceMethods(Connection):
 
     def add_schedule(self, wanted: NewSchedule) -> dict[str, Any]:
         """Add a schedule."""
-        return self._ask("POST", "schedules", json=wanted.model_dump(mode="json", exclude_none=True))
+        return self._ask_once("schedules", json=wanted.model_dump(mode="json", exclude_none=True))
 
     def change_schedule(self, schedule_id: str, action: str) -> dict[str, Any]:
         """``pause``, ``resume``, ``run`` or ``remove`` a schedule."""
         path = f"schedules/{segment_of(schedule_id)}"
         if action == "run":
-            return self._ask("POST", f"{path}/run")
+            return self._ask_once(f"{path}/run")
         if action == "remove":
             return self._ask("DELETE", path)
         return self._ask("PATCH", path, json={"paused": action == "pause"})
@@ -106,7 +106,7 @@ class ServiceMethods(Connection):
 
     def add_rule(self, wanted: NewRule) -> Rule:
         """Watch a trend."""
-        data = self._ask("POST", "rules", json=wanted.model_dump(mode="json", exclude_none=True))
+        data = self._ask_once("rules", json=wanted.model_dump(mode="json", exclude_none=True))
         return read_answer(Rule, data, "the rule")
 
     def remove_rule(self, rule_id: str) -> Rule:
@@ -123,7 +123,7 @@ class ServiceMethods(Connection):
 
     def add_notice(self, wanted: NewNotice) -> Notice:
         """Report the ends of campaigns."""
-        data = self._ask("POST", "notices", json=wanted.model_dump(mode="json", exclude_none=True))
+        data = self._ask_once("notices", json=wanted.model_dump(mode="json", exclude_none=True))
         return read_answer(Notice, data, "the notice")
 
     def remove_notice(self, notice_id: str) -> Notice:

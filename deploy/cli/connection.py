@@ -1,5 +1,6 @@
 """The connection to a coordinator's REST interface: requests, answers, and the error for each bad answer."""
 
+import secrets
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import IO, Any, Self
@@ -66,6 +67,16 @@ class Connection:
         if not isinstance(data, dict):
             raise CommandError(f"{answer.url} is not a coordinator: {answer.text[:200]!r}")
         return data
+
+    def _ask_once(self, path: str, **request: Any) -> dict[str, Any]:
+        """Send a POST that creates something. If the answer is lost, ask once more, for the same one."""
+        headers = {**request.pop("headers", {}), "Idempotency-Key": secrets.token_hex(16)}
+        try:
+            return self._ask("POST", path, headers=headers, **request)
+        except Unreachable as error:
+            if not isinstance(error.__cause__, (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError)):
+                raise
+        return self._ask("POST", path, headers=headers, **request)
 
     def _download(self, path: str, file: IO[bytes], **parameters: str) -> None:
         try:

@@ -31,13 +31,11 @@ from deploy.cli.verdicts import print_verdicts, style_of
 from deploy.cli.why import print_why
 from domain.metric import Metric
 from domain.names import LIMIT
-from domain.outcome import outcome_line, state_text
+from domain.outcome import is_explained, outcome_line, state_text
 from domain.report import MIN_BEYOND, MIN_PAIRS, CampaignReport, CellResult, Percentiles, Verdict
 from domain.texts import NONE, number_text, optional_text
-from domain.trial import Reason
 
 FEW = "*"  # marks a percentile that rests on few slow requests
-_RESULTS = (Reason.OVERLOADED, Reason.BEYOND_BOUND)  # a cell without a figure that is a result all the same
 
 
 def print_report(report: CampaignReport, console: Console) -> None:
@@ -91,14 +89,8 @@ def _print_notes(report: CampaignReport, console: Console) -> None:
 
 
 def lost_cells(report: CampaignReport) -> list[CellResult]:
-    """Cells without a figure for which host noise or a failure is the reason.
-
-    An overloaded datapath explains its cell: that it does not carry the load is a result. So does a datapath with a
-    bound below the condition, and so do searches that ran to their end and leave the capacity open: a caveat says
-    between which rates.
-    """
-    without = [cell for cell in report.results if cell.valid_trials == 0]
-    return [cell for cell in without if cell.invalid_for not in _RESULTS and not cell.left_open]
+    """Cells without a figure for which host noise or a failure is the reason."""
+    return [cell for cell in report.results if cell.valid_trials == 0 and not is_explained(cell)]
 
 
 def reference_of(report: CampaignReport) -> str:

@@ -3,13 +3,14 @@
 Two campaigns are measured as workers report them, and copied until the database has enough trials. Then a coordinator
 that was just started is asked ten times a second, by Poisson arrivals: each question is about another campaign, as a
 team of a year asks. Times are in milliseconds, from the moment at which a question was due. ``--database postgresql``
-uses a private server. The last line is one JSON object.
+uses a private server. The last line is one JSON object. The exit status is 1 if a limit is exceeded.
 """
 
 import argparse
 import gzip
 import json
 import random
+import sys
 import tempfile
 import threading
 import time
@@ -218,14 +219,16 @@ def measured(trials: int, kind: str, asked: int, directory: str | None) -> dict[
 
 
 def main() -> None:
-    """Parse the command line and run."""
+    """Parse the command line and run; exit status 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("--asked", type=int, default=ASKED)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--directory", help="where the database is made; a million trials take about 10 GB")
     chosen = parser.parse_args()
-    print(json.dumps(measured(chosen.trials, chosen.database, chosen.asked, chosen.directory)))
+    found = measured(chosen.trials, chosen.database, chosen.asked, chosen.directory)
+    print(json.dumps(found))
+    sys.exit(0 if found["within_limits"] else 1)
 
 
 if __name__ == "__main__":

@@ -179,6 +179,14 @@ def test_mtu_gro_and_threads_are_those_of_the_condition(tmp_path: Path) -> None:
             pytest.fail("must not be applied")
 
 
+@in_windows
+def test_frames_of_9000_bytes_are_carried_and_native_xdp_refuses_them(tmp_path: Path) -> None:
+    load = ClosedLoad(connections=8, condition=parse_condition("mtu(9000)"))
+    trials = measure(tmp_path, ("direct", "ebpf_xdp"), load=load)
+    assert (reasons(trials["direct"]), trials["direct"].requests > 0) == (set(), True)
+    assert Reason.DATAPATH_FAILED in reasons(trials["ebpf_xdp"])
+
+
 def test_the_mtu_is_that_of_the_clients_behind_a_router_too(tmp_path: Path) -> None:
     with built(LabSpec(new_tag(), "direct", 1, clients=2, mtu=9000), CleanupRegister(tmp_path)) as lab:
         shown = [netns.run_in(place, ["ip", "-o", "link", "show"]) for place in lab.namespaces]

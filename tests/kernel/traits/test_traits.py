@@ -75,6 +75,13 @@ def test_what_is_known_is_found(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []  # the register names nothing any more
 
 
+@in_windows
+def test_a_filter_at_the_socket_lets_packets_in_but_no_data(tmp_path: Path) -> None:
+    finding = found(DATAPATHS["ebpf_cgroup_filter"], tmp_path, "fails_closed")["fails_closed"]
+    assert finding.answer is NO
+    assert "packets but no data reached the origin" in finding.evidence
+
+
 class Spoilt(Datapath):
     """Another datapath, with something in its lab that makes it break its promise."""
 

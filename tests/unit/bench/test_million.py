@@ -1,11 +1,14 @@
 """The benches of scale: copies that pages show like any campaign, and an oracle that sees what is lost or doubled."""
 
+import sys
 import time
 
+import pytest
 from sqlalchemy import delete, func, select
 
 from coordinator.store import endings
 from coordinator.store.models import AttemptRow, CampaignRow, TrialRow
+from tests.bench import million
 from tests.bench.fleet import judge
 from tests.bench.fleet_hosts import Seen
 from tests.bench.million import ask_when_due
@@ -62,3 +65,12 @@ def test_a_question_that_had_to_wait_took_longer() -> None:
     took_ms = [ask_when_due(Slow(), (now_s + after_s, "/campaigns")) for after_s in (-0.5, 0.1)]  # type: ignore[arg-type]
     assert took_ms[0] >= 520
     assert 20 <= took_ms[1] < took_ms[0]
+
+
+@pytest.mark.parametrize(("within", "status"), [(True, 0), (False, 1)])
+def test_an_exceeded_limit_is_the_exit_status(monkeypatch: pytest.MonkeyPatch, within: bool, status: int) -> None:
+    monkeypatch.setattr(million, "measured", lambda *_: {"within_limits": within})
+    monkeypatch.setattr(sys, "argv", ["million"])
+    with pytest.raises(SystemExit) as ended:
+        million.main()
+    assert ended.value.code == status

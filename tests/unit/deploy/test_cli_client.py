@@ -7,6 +7,16 @@ import pytest
 
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import CampaignInvalid, CommandError, Unreachable, UsageProblem
+from domain.metric import Metric
+from domain.notice import NewNotice
+from domain.rule import NewRule
+from domain.schedule import NewSchedule
+
+CAMPAIGN = {"name": "small", "datapaths": ["direct", "tproxy"], "levels": {"low": "closed(8)"}}
+RULE = NewRule(
+    series="0123456789abcdef", workload="http_keepalive", level="low", datapath="tproxy",
+    metric=Metric.CPU_US_PER_REQUEST, webhook="https://hooks.example.com/showdown",
+)  # fmt: skip
 
 
 def coordinator(answer):
@@ -44,6 +54,32 @@ def test_a_lost_answer_is_asked_for_again_and_submits_nothing_twice():
         assert client.submit("")["id"] == "k3f9x2ab"
         client.submit("")
     assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    "create",
+    [
+        lambda client: client.create_share("k3f9x2ab", days=1),
+        lambda client: client.change_schedule("k3f9x2ab", "run"),
+        lambda client: client.add_schedule(
+            NewSchedule(name="n", cron="30 2 * * *", time_zone="UTC", campaign=CAMPAIGN)
+        ),
+        lambda client: client.add_rule(RULE),
+        lambda client: client.add_notice(NewNotice(webhook="https://hooks.example.com/showdown")),
+    ],
+    ids=["link", "run", "schedule", "rule", "notice"],
+)
+def test_what_creates_something_is_asked_for_again_with_its_key(create):
+    keys = []
+
+    def lose_all(request):
+        keys.append(request.headers["idempotency-key"])
+        raise httpx.ReadError("connection reset")
+
+    with coordinator(lose_all) as client, pytest.raises(Unreachable):
+        create(client)
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
 
 
 def test_a_problem_document_is_read():
