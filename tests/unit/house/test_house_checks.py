@@ -196,6 +196,10 @@ def test_what_a_measurement_wrote_is_not_checked_as_prose(repository: Path) -> N
         ("README: a run of today's", ["'a' is no imperative"]),
         ("Fix the lease.", ["a period at the end"]),
         ("Move " + "x" * 68, ["73 characters"]),
+        ("Filters and shapers", ["'filters' is a noun or no imperative"]),
+        ("Filters, shapers, TLS; people, rules", ["'filters' is a noun or no imperative"]),
+        ("Pass the label, focus on it", []),
+        ("Focus, filter and list", []),
         ("Moving files.", ["a period at the end", "'moving' is no imperative"]),
     ],
 )
