@@ -19,7 +19,7 @@ class _Programs(xdp.XdpPrograms):
     """XDP on the client's side; what passes goes on to the kernel."""
 
     functions: ClassVar = {"dut_client": FUNCTIONS["dut_client"]}
-    ends = ()
+    endpoints = ()
 
 
 class EbpfXdpRatelimit(Datapath):
