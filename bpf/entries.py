@@ -1,12 +1,23 @@
-"""The entries of a BPF hash map, as bytes."""
+"""The entries of a BPF hash map, as bytes or by the names of fields."""
 
 import ctypes
 import struct
+from typing import Any
 
 from bpf.enums import Command
-from bpf.instance import shape_of
+from bpf.instance import Instance, shape_of
+from bpf.layout import LayoutError, from_memory
 from bpf.loader import BpfError
 from bpf.syscall import bpf
+
+
+def values_of(instance: Instance, name: str) -> list[tuple[bytes, Any]]:
+    """Keys of a map as bytes, and values with the field names of C. Raises :class:`~bpf.loader.BpfError`."""
+    kind = instance.module.layout(name)
+    try:
+        return [(key, from_memory(kind, value, name)) for key, value in entries_of(instance.map_fd(name))]
+    except LayoutError as error:
+        raise BpfError(f"bpf/{instance.module.source}: {error}") from error
 
 
 def entries_of(fd: int) -> list[tuple[bytes, bytes]]:

@@ -58,7 +58,7 @@ class Instance:
         it asks for one at load time. ``map_kinds`` are the true types of maps that the source declares as arrays,
         because BCC has no lookup in their type.
         """
-        self._module = module
+        self.module = module
         self._map_kinds = map_kinds
         self.programs: dict[str, int] = {}
         self._maps: dict[str, int] = {}
@@ -99,7 +99,7 @@ class Instance:
 
         Raises :class:`BpfError`, also for a field that C does not have or that is missing.
         """
-        self._update(name, index, bytes(self._module.value(name, value, fields)))
+        self._update(name, index, bytes(self.module.value(name, value, fields)))
 
     def clear(self, name: str, index: int) -> None:
         """Set one entry of an array to zero bytes. Raises :class:`BpfError`."""

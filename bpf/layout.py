@@ -1,4 +1,4 @@
-"""Values of maps, written by the names of their fields in C.
+"""Values of maps, written and read by the names of their fields in C.
 
 The types are those that BCC has derived from the C source. A field that C does not have, or that is not given, is an
 error: so C and Python cannot disagree about names or order, only about meaning.
@@ -23,7 +23,7 @@ class LayoutError(ValueError):
 def made(kind: Any, value: Value, where: str) -> Any:
     """A value of the ctypes type ``kind``. Raises :class:`LayoutError`, in which ``where`` names the value."""
     if isinstance(value, bytes):
-        return _from_memory(kind, value, where)
+        return from_memory(kind, value, where)
     if issubclass(kind, ctypes.Structure):
         return _structure(kind, value, where)
     if issubclass(kind, ctypes.Array):
@@ -36,7 +36,8 @@ def made(kind: Any, value: Value, where: str) -> Any:
     return number
 
 
-def _from_memory(kind: Any, value: bytes, where: str) -> Any:
+def from_memory(kind: Any, value: bytes, where: str) -> Any:
+    """A value of the ctypes type ``kind`` as it lies in memory. Raises :class:`LayoutError`, which names ``where``."""
     if len(value) != ctypes.sizeof(kind):
         raise LayoutError(f"{where} has {ctypes.sizeof(kind)} bytes, not {len(value)}")
     return kind.from_buffer_copy(value)

@@ -11,6 +11,7 @@ from coordinator.bundle.refusal import NotSigned, Unreadable, quoted
 from coordinator.bundle.verify import Verification
 from coordinator.bundle.verify import verify as verify_file
 from coordinator.config import SettingsError, signing_key_file
+from domain.texts import error_text
 from domain.verification import VerifyExit
 
 _SHOWN = 50  # differences
@@ -73,7 +74,7 @@ def _public_key(text: str) -> PublicKey:
                 text = file.read(_MAX_KEY)
         return PublicKey.parse(text)
     except (OSError, ValueError) as error:
-        raise click.BadParameter(f"{error}; 'showdown key' prints a key", param_hint="--key") from error
+        raise click.BadParameter(f"{error_text(error)}; 'showdown key' prints a key", param_hint="--key") from error
 
 
 def _print(found: Verification, most: int, *, is_known: bool) -> None:

@@ -14,7 +14,7 @@ from coordinator.oidc_settings import OidcSettings, oidc_settings
 from coordinator.private_files import own_text, write_new
 from coordinator.retention_settings import RetentionSettings, retention_settings
 from domain.logs import FORMATS
-from domain.texts import words_of
+from domain.texts import error_text, words_of
 
 T = TypeVar("T")
 
@@ -168,7 +168,7 @@ def _state_dir(env: Mapping[str, str]) -> Path:
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"SHOWDOWN_STATE_DIR cannot be used: {error}") from error
+        raise SettingsError(f"SHOWDOWN_STATE_DIR cannot be used: {error_text(error)}") from error
     return state_dir
 
 
@@ -248,11 +248,11 @@ def _kept_secrets(state_dir: Path) -> tuple[dict[str, str], bool]:
         try:
             is_new = write_new(path, json.dumps(drawn, allow_nan=False))
         except OSError as error:
-            raise SettingsError(f"SHOWDOWN_STATE_DIR cannot be written: {error}") from error
+            raise SettingsError(f"SHOWDOWN_STATE_DIR cannot be written: {error_text(error)}") from error
     try:
         kept = json.loads(own_text(path))
         found = {name: str(kept[name]) for name in _SECRETS}
         return found | {_ENROLMENT: str(kept.get(_ENROLMENT, ""))}, is_new
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         variables = ", ".join(_SECRETS.values())
-        raise SettingsError(f"{path} cannot be read ({error}); remove it, or set {variables}") from error
+        raise SettingsError(f"{path} cannot be read ({error_text(error)}); remove it, or set {variables}") from error

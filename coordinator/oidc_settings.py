@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from domain.scopes import Scope
-from domain.texts import words_of
+from domain.texts import error_text, words_of
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
@@ -59,4 +59,4 @@ def _secret(env: Mapping[str, str]) -> str:
     try:
         return Path(file).read_text(encoding="utf-8").strip() if file else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"SHOWDOWN_OIDC_SECRET_FILE cannot be read: {error}") from error
+        raise ValueError(f"SHOWDOWN_OIDC_SECRET_FILE cannot be read: {error_text(error)}") from error

@@ -14,7 +14,7 @@ from domain.trial import Reason
 MOST_RETRIES = 5  # shown, the newest first
 PAUSED_BY_USER = "a user paused it"
 RESULTS = frozenset({Reason.OVERLOADED, Reason.BEYOND_BOUND})  # of a cell without a figure: an answer all the same
-USELESS_BLOCKS = 6  # if the first blocks of a campaign give no valid trial, it pauses after so many
+USELESS_ATTEMPTS = 6  # if a campaign's first attempts give no valid trial, it pauses after so many
 
 
 class Outcome(StrEnum):

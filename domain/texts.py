@@ -1,6 +1,8 @@
 """Figures as text, the same on the command line, on pages and in sentences. Pure."""
 
 import math
+import re
+import subprocess
 from collections.abc import Sequence, Sized
 
 NONE = "–"
@@ -9,6 +11,7 @@ NONE = "–"
 _MOST_DECIMALS = 3
 _MORE_DECIMALS = 6  # where fewer would move an end of an interval onto a value that it excludes
 _FULL_TO = 1e9  # larger numbers are written as powers of ten
+_NUMBER_OF_ERROR = re.compile(r"^\[Errno -?\d+\] ")
 _PERCENT_FROM, _PERCENT_TO = 0.5, 2.0  # ratios between them are written in percent
 
 
@@ -148,8 +151,22 @@ def error_text(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if isinstance(error, subprocess.CalledProcessError | subprocess.TimeoutExpired):
+        return _text_of_child(error)
     last = error.args[-1] if error.args else None
-    return (last if len(error.args) > 1 and isinstance(last, str) else str(error)) or type(error).__name__
+    if isinstance(error, KeyError) and isinstance(last, str):
+        return last if " " in last else f"{last!r} is missing"
+    text = last if len(error.args) > 1 and isinstance(last, str) else str(error)
+    return _NUMBER_OF_ERROR.sub("", text) or type(error).__name__
+
+
+def _text_of_child(error: subprocess.CalledProcessError | subprocess.TimeoutExpired) -> str:
+    program = error.cmd if isinstance(error.cmd, str) else str(error.cmd[0])
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"{program} did not end within {error.timeout:g} s"
+    said = error.stderr.decode(errors="replace") if isinstance(error.stderr, bytes) else error.stderr or ""
+    ended = f"{program} ended with status {error.returncode}"
+    return f"{ended}: {said.strip()}" if said.strip() else ended
 
 
 def listed(names: Sequence[str]) -> str:

@@ -23,8 +23,8 @@ def unknown_name(field: str, family: str, name: str, known: Collection[str]) -> 
     """The problem of a name; ``None`` if it is known."""
     if name in known:
         return None
-    meant = did_you_mean(name, known)
-    return Problem(field=field, message=f"unknown {family[:-1]} {name!r}{meant}; known: {', '.join(known) or 'none'}")
+    meant = did_you_mean(name, known) or f"; known: {', '.join(known) or 'none'}"
+    return Problem(field=field, message=f"unknown {family[:-1]} {name!r}{meant}")
 
 
 def unknown_names(data: Mapping[str, Any], known: Mapping[str, Collection[str]]) -> Iterator[Problem]:

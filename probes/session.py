@@ -16,6 +16,7 @@ from domain.sample import (
     telemetry_point,
 )
 from domain.telemetry import LossCause
+from domain.texts import error_text
 from domain.watched import Span, StageRole, Watched
 from probes.base import LabView, Probe, ProbeError, Reading
 from probes.pace import Pace
@@ -164,7 +165,7 @@ class ProbeSession:
             probe.watch(None)
         except Exception as error:
             probe.stop()
-            raise error if isinstance(error, ProbeError) else ProbeError(f"{name}: {error}") from error
+            raise error if isinstance(error, ProbeError) else ProbeError(f"{name}: {error_text(error)}") from error
         self._running[name] = probe
 
     def _halt(self) -> None:

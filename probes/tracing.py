@@ -15,6 +15,7 @@ from bpf.layout import Fields
 from bpf.loader import BpfError, Module, source_path
 from domain.jobs import HostCapabilities
 from domain.sample import FIRST_EXPONENT, LAST_EXPONENT, StageHistogram, StageSample
+from domain.texts import error_text
 from probes.base import LabView, Pending, Probe, ProbeError, Reading
 
 # Features of workers/inventory/features.py without which no probe runs.
@@ -105,7 +106,7 @@ class TracingProbe(Probe):
             self._chain = Chain(self._hooks)
         except Exception as error:
             self.stop()
-            raise ProbeError(f"{self.name}: {error}") from error
+            raise ProbeError(f"{self.name}: {error_text(error)}") from error
 
     @property
     def source(self) -> str:

@@ -43,7 +43,7 @@ class TrialShape(NamedTuple):
     """One trial without its numbers."""
 
     words: TrialWords
-    against: tuple[Finding, ...]
+    findings: tuple[Finding, ...]
     reasons: tuple[Reason, ...]
     keys: tuple[StageRole, ...] | None
     kinds: tuple[str, ...]
@@ -53,12 +53,12 @@ class TrialShape(NamedTuple):
     @property
     def valid(self) -> bool:
         """True without findings."""
-        return not self.against
+        return not self.findings
 
     @property
     def details(self) -> tuple[str, ...]:
         """The details of its findings."""
-        return tuple(one.detail for one in self.against)
+        return tuple(one.detail for one in self.findings)
 
     @property
     def size(self) -> int:
@@ -182,7 +182,7 @@ class BlockTrials(Mapping[str, TrialDigest]):
             stages = Stages(one.keys, values[len(FIELDS) : kinds], known, one.kinds, values[kinds:last])
         declared = Declared(one.declared, values[last:])
         return TrialDigest(
-            *(one.words, values[: len(FIELDS)], one.against), stages=stages, judged=one.judged, declared=declared
+            *(one.words, values[: len(FIELDS)], one.findings), stages=stages, judged=one.judged, declared=declared
         )
 
     def __contains__(self, label: object) -> bool:

@@ -9,7 +9,7 @@ from coordinator.scheduling.digests import TrialDigest
 from coordinator.scheduling.lifecycle import AttemptState
 from coordinator.scheduling.records import AttemptRecord
 from domain.busy import MOST_BUSY, BusyProcess
-from domain.outcome import MOST_RETRIES, USELESS_BLOCKS, Retry, Tally, reasons_text
+from domain.outcome import MOST_RETRIES, USELESS_ATTEMPTS, Retry, Tally, reasons_text
 from domain.texts import counted
 from domain.trial import TRANSIENT_REASONS, Finding, Reason
 
@@ -55,13 +55,15 @@ def is_useless(attempts: Iterable[AttemptRecord]) -> bool:
 
 
 def pause_sentence(attempts: Sequence[AttemptRecord]) -> str:
-    """Why a campaign waits for its user: what made its first blocks useless."""
+    """Why a campaign waits for its user: what made its first attempts useless."""
     found = tally_of(attempts)
     failed = sum(attempt.state in _WITHOUT_RESULT for attempt in attempts)
     causes = [f"invalid trials by reason: {reasons_text(found.reasons)}"] if found.reasons else []
     causes += [f"{counted(failed, 'attempt')} without a result"] if failed else []
     causes += [f"busiest foreign processes: {', '.join(map(str, found.busiest))}"] if found.busiest else []
-    return f"the first {USELESS_BLOCKS} blocks have no valid trial ({'; '.join(causes) or 'no attempt has a result'})"
+    return (
+        f"the first {USELESS_ATTEMPTS} attempts have no valid trial ({'; '.join(causes) or 'no attempt has a result'})"
+    )
 
 
 def busiest_of(findings: Iterable[Finding]) -> tuple[BusyProcess, ...]:

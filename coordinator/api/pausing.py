@@ -29,7 +29,7 @@ def pause(campaign_id: str) -> Mapping[str, Any]:
 @blueprint.output(views.CampaignView)
 @blueprint.doc(responses=[404])
 def resume(campaign_id: str) -> Mapping[str, Any]:
-    """Go on with a campaign that a user paused, or that paused as its first blocks gave no valid trial.
+    """Go on with a campaign that a user paused, or that paused as its first attempts gave no valid trial.
 
     Repeating it is harmless.
     """

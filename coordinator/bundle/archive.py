@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from coordinator.bundle.refusal import Unreadable, quoted
+from domain.texts import error_text
 
 MOST_BYTES = 4 << 30  # decompressed, of the whole bundle
 MOST_FILES = 100_000
@@ -110,7 +111,7 @@ class Reader:
         try:
             return self._gzip.read(1)
         except (OSError, EOFError, zlib.error) as error:
-            raise Unreadable(f"it is damaged: {error}") from error
+            raise Unreadable(f"it is damaged: {error_text(error)}") from error
 
     def _read(self, size: int) -> bytes:
         self._left -= size
@@ -119,7 +120,7 @@ class Reader:
         try:
             data = self._gzip.read(size)
         except (OSError, EOFError, zlib.error) as error:
-            raise Unreadable(f"it is damaged, or no bundle: {error}") from error
+            raise Unreadable(f"it is damaged, or no bundle: {error_text(error)}") from error
         if len(data) != size:
             raise Unreadable("it is truncated")
         return data

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from coordinator.private_files import own_text, write_new
+from domain.texts import error_text
 
 PREFIX = "ed25519:"
 SIGNATURE_BYTES = 64
@@ -94,7 +95,7 @@ def signing_key(file: Path) -> SigningKey:
             write_new(file, pem.decode("ascii"))  # if another process was first, its key counts
         key = load_pem_private_key(own_text(file).encode(), None)
     except (OSError, ValueError, TypeError) as error:
-        raise KeyUnusable(f"the signing key {file} cannot be used: {error}") from error
+        raise KeyUnusable(f"the signing key {file} cannot be used: {error_text(error)}") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyUnusable(f"the signing key {file} is of another kind than Ed25519")
     return SigningKey(key)

@@ -17,6 +17,7 @@ from coordinator.bundle.version import AnalysisVersion, analysis_version
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.report import CampaignReport
+from domain.texts import error_text
 from domain.toml_text import toml_text
 
 
@@ -125,6 +126,4 @@ def _analyse(
     try:
         return build_report(campaign, record, attempts, path or StagePath())
     except Exception as error:  # the record is any JSON: what is in it may break the analysis in any way
-        raise Unreadable(
-            f"this version of Showdown cannot analyse its trials: {type(error).__name__}: {quoted(str(error))}"
-        ) from error
+        raise Unreadable(f"this version of Showdown cannot analyse its trials: {quoted(error_text(error))}") from error

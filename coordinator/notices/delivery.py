@@ -14,6 +14,7 @@ from coordinator.notices import mail, webhook
 from coordinator.store import outbox
 from coordinator.store.database import Store
 from coordinator.store.outbox import Message
+from domain.texts import error_text
 
 INTERVAL_S = 5.0
 
@@ -44,7 +45,7 @@ def deliver_one(store: Store, settings: Settings, clock: Callable[[], float]) ->
         problem = _send(message, settings, now)
     except Exception as error:  # what a receiver or a library does must not end the deliveries of others
         log.exception("message %s was not sent", message.id)
-        problem = f"an error of the coordinator: {error}"
+        problem = f"an error of the coordinator: {error_text(error)}"
     with store.write() as session:
         outbox.note_attempt(session, message, now, time.monotonic() - began, problem)
     log.info("%s %s to %s: %s", message.channel, message.id, message.target, problem or "delivered")

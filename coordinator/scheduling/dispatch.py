@@ -26,6 +26,7 @@ from domain.messages import (
     redis_list,
     signed_headers,
 )
+from domain.texts import error_text
 from domain.traits import TEST_TRAITS_TASK
 
 BROKER_TIMEOUT_S = 2.0  # longest delay of an HTTP request by an unreachable broker
@@ -129,4 +130,4 @@ class CeleryDispatcher:
         except DispatchError:
             raise
         except Exception as error:  # kombu, redis and socket errors share no base class
-            raise DispatchError(f"the broker cannot be reached: {error}") from error
+            raise DispatchError(f"the broker cannot be reached: {error_text(error)}") from error

@@ -30,6 +30,7 @@ from domain.gate import Check, counts_text
 from domain.gate import Outcome as Gate
 from domain.notice import EndEvent, NewNotice, Notice, Occasion
 from domain.outcome import Outcome, state_text
+from domain.texts import error_text
 
 _MOST_LINES = 20  # expectations in one message
 
@@ -82,7 +83,7 @@ def report_end(session: Session, campaign_id: str, checks: Sequence[Check], now:
             if is_outage(error):
                 raise
             log.exception("notice %s did not report %s", row.id, campaign_id)
-            row.error = printable(f"the end of campaign {campaign_id} was not reported: {error}")[:500]
+            row.error = printable(f"the end of campaign {campaign_id} was not reported: {error_text(error)}")[:500]
 
 
 def _wanted(row: RuleRow) -> NewNotice:

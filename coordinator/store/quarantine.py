@@ -18,6 +18,7 @@ from coordinator.store.json_text import Unreadable
 from coordinator.store.models import Base, HostRow, MatrixRow, QuarantineRow
 from domain.bounds import printable
 from domain.names import MAX_HOST_NAME
+from domain.texts import error_text
 
 MAX_REASON = 1_000  # characters
 _MOST = 1_000  # entries; a host can report more errors than that, but not fill the disk with them
@@ -53,7 +54,7 @@ def set_aside(store: Store, kind: Kind, name: str, doing: str, error: BaseExcept
     """Remember that ``doing`` something with it failed; returns the reason."""
     log.error("%s %s is set aside: %s failed", kind, name[:MAX_HOST_NAME], doing, exc_info=error)
     cause = error.__cause__ if isinstance(error.__cause__, Unreadable) else getattr(error, "orig", None) or error
-    text = str(cause) if isinstance(cause, ValueError) else f"{type(cause).__name__}: {cause}"
+    text = error_text(cause)
     reason = printable(f"{doing}: {text}")[:MAX_REASON]
     with store.write() as session:
         row = session.get(QuarantineRow, (kind, name[:MAX_HOST_NAME]))

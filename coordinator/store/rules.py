@@ -27,6 +27,7 @@ from domain.bounds import printable
 from domain.notice import MAX_NOTICES, NewNotice
 from domain.problems import InvalidInput, Problem
 from domain.rule import BASELINE, MAX_RULES, Delivery, NewRule, RegressionEvent, Rule
+from domain.texts import error_text
 
 PAYLOAD_VERSION = 1
 SHOWN_EVENTS = 20
@@ -153,7 +154,7 @@ def judge_campaign(session: Session, point: SeriesPointRow, now: float) -> None:
             if is_outage(error):
                 raise
             log.exception("rule %s did not judge %s", row.id, point.campaign_id)
-            row.error = printable(f"campaign {point.campaign_id} was not judged: {error}")[:500]
+            row.error = printable(f"campaign {point.campaign_id} was not judged: {error_text(error)}")[:500]
 
 
 def _judge(

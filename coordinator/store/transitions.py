@@ -122,6 +122,7 @@ def end_attempt(
     if BlockState(block.state).ended:
         block.reason = reason if outcome is BlockEvent.FAIL else ""
         _close(session, block, now)
+    _ask_if_useless(session, block.campaign, now)
 
 
 def _close(session: Session, block: BlockRow, now: float) -> None:
@@ -134,7 +135,6 @@ def _close(session: Session, block: BlockRow, now: float) -> None:
     if event := end_at_budget(session, block.campaign, now):
         note(session, block.campaign_id, now, event)
     finish_campaign(session, block.campaign, now)
-    _ask_if_useless(session, block.campaign, now)
 
 
 def _ask_if_useless(session: Session, campaign: CampaignRow, now: float) -> None:
@@ -166,7 +166,7 @@ def resume_campaign(session: Session, campaign: CampaignRow, now: float, who: st
         )
         campaign.paused = None if asked is None else ""
         note(session, campaign.id, now, "resumed", who)
-        _ask_if_useless(session, campaign, now)  # its first blocks may have ended while it was paused
+        _ask_if_useless(session, campaign, now)  # its first attempts may have ended while it was paused
 
 
 def _disturbance(result: BlockResult | None) -> str:

@@ -12,6 +12,7 @@ import httpx
 
 from coordinator.telemetry.time_limit import LimitedTransport
 from domain.sample import BUCKETS, KERNEL_LATENCY, TRIAL_ID, bucket_bounds_ns, bucket_field
+from domain.texts import error_text
 
 TIMEOUT_S = 3.0  # of each read
 LIMIT_S = 6.0  # of the whole query
@@ -100,7 +101,7 @@ def query(influx: Influx, statement: str, *, epoch: str = "") -> Sequence[Mappin
         status, body = _asked(influx.url.rstrip("/") + "/query", params, statement, headers, auth)
         answer = json.loads(body)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise TelemetryUnavailable(f"InfluxDB at {influx.url} cannot be reached: {error}") from error
+        raise TelemetryUnavailable(f"InfluxDB at {influx.url} cannot be reached: {error_text(error)}") from error
     except (ValueError, RecursionError) as error:
         raise TelemetryUnavailable(f"InfluxDB at {influx.url} answered {status} without JSON") from error
     if not isinstance(answer, dict):

@@ -10,6 +10,7 @@ import httpx
 from deploy.cli.answers import error_of
 from deploy.cli.errors import CampaignInvalid, CommandError, Unreachable, UsageProblem
 from domain.names import HOST_NAME_SHAPE, is_host_name
+from domain.texts import error_text
 from domain.trouble import Readiness
 
 _TIMEOUT_S = 30.0
@@ -31,7 +32,7 @@ class Connection:
                 trust_env=False,
             )
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
-            raise UsageProblem(f"{self.url!r} or its token is not valid: {error}") from error
+            raise UsageProblem(f"{self.url!r} or its token is not valid: {error_text(error)}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +90,7 @@ class Connection:
         except (httpx.TransportError, httpx.InvalidURL) as error:
             if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
                 raise self._unreachable(error) from error
-            raise Unreachable(f"{self.url} sent no whole answer: {error}") from error
+            raise Unreachable(f"{self.url} sent no whole answer: {error_text(error)}") from error
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(f"no coordinator answers at {self.url}: {error} ('showdown up' starts one)")

@@ -37,7 +37,7 @@ MEANINGS = {
     "with its field",
     ExitCode.FAILED: "the campaign failed or was cancelled",
     ExitCode.INCOMPLETE: "a campaign without expectations is complete, but host noise or failures left cells without a "
-    "valid trial. Or it is paused, because its first blocks gave none ('submit --wait', 'watch')",
+    "valid trial. Or it is paused, because its first attempts gave none ('submit --wait', 'watch')",
     ExitCode.UNDECIDED: "no expectation of the campaign failed, but the data do not decide all of them",
     ExitCode.NOT_READY: "of 'status': the coordinator answers, but database, disk, broker or ticker keep campaigns "
     "waiting; each is printed with since when and what to do",
@@ -70,7 +70,7 @@ class Unreachable(CommandError):
 
 
 class CampaignPaused(CommandError):
-    """The first blocks of a campaign gave no valid trial, and it waits for its user."""
+    """The first attempts of a campaign gave no valid trial, and it waits for its user."""
 
     exit_code = int(ExitCode.INCOMPLETE)
 

@@ -31,6 +31,7 @@ from deploy.cli.result_files import ResultFiles, result_files_options
 from deploy.stack.children import StackError
 from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
+from domain.texts import error_text
 
 DEFAULT_PORT, MAX_PORT = 8400, 65_535
 CANCEL_S = 20.0  # labs are removed within 10 s of a cancellation
@@ -120,7 +121,7 @@ def _kept(report: CampaignReport) -> str:
     try:
         return f"The rest: showdown report {keep_report(report)} --full (or --json)"
     except OSError as error:
-        click.echo(f"the report cannot be kept: {error}", err=True)
+        click.echo(f"the report cannot be kept: {error_text(error)}", err=True)
         return "The rest: run with --full or --json"
 
 

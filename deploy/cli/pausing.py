@@ -27,7 +27,7 @@ def pause(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
 @json_option
 @coordinator_command
 def resume(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
-    """Go on with CAMPAIGN_ID, which a user paused, or which paused as its first blocks gave no valid trial."""
+    """Go on with CAMPAIGN_ID, which a user paused, or which paused as its first attempts gave no valid trial."""
     campaign = coordinator.resume(campaign_id)
     if as_json:
         print_json(campaign)

@@ -27,7 +27,7 @@ from deploy.cli.output import (
 from deploy.cli.planning import plan_lines
 from deploy.cli.progress import await_end
 from deploy.cli.result_files import ResultFiles, result_files_options
-from domain.texts import counted
+from domain.texts import counted, error_text
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 _MAX_TOKEN = 4096  # characters
@@ -68,7 +68,7 @@ def _token(file: Path | None) -> str:
     try:
         text = sys.stdin.read(_MAX_TOKEN) if str(file) == "-" else file.read_text()[:_MAX_TOKEN]
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem(f"the token in {file} cannot be read: {error}") from error
+        raise UsageProblem(f"the token in {file} cannot be read: {error_text(error)}") from error
     return text.strip()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.stack.private_files import open_own
+from domain.texts import error_text
 
 _POLL_S = 0.05
 _TAIL_LINES = 15
@@ -68,7 +69,7 @@ class Child:
                     pass_fds=self._pass_fds,
                 )
         except OSError as error:
-            raise StackError(f"{self.name} cannot be started: {error}") from error
+            raise StackError(f"{self.name} cannot be started: {error_text(error)}") from error
 
     def wait_ready(self, ready: Callable[[], bool], deadline_s: float) -> None:
         """Poll ``ready`` until it is true. Raises :class:`StackError` if the process ends or time is up.

@@ -6,6 +6,7 @@ from datetime import datetime
 import httpx
 
 from deploy.stack.children import StackError
+from domain.texts import error_text
 
 ANSWER_S = 2.0
 _ENROL_S = 10.0
@@ -39,7 +40,7 @@ def enrol(url: str, token: str, host: str) -> str:
         answer.raise_for_status()
         return str(answer.json()["token"])
     except (httpx.HTTPError, ValueError, KeyError) as error:
-        raise StackError(f"the coordinator did not enrol the host {host}: {error}") from error
+        raise StackError(f"the coordinator did not enrol the host {host}: {error_text(error)}") from error
 
 
 def has_host(url: str, token: str, since: datetime) -> bool:

@@ -13,6 +13,7 @@ from deploy.stack.coordinator_calls import PLAIN
 from deploy.stack.listeners import OwnPort, close_listener, owns_listener
 from deploy.stack.private_files import read_own, write_own
 from deploy.stack.servers import influxd_config
+from domain.texts import error_text
 
 INFLUXD = "influxd"
 ADMIN = "admin"
@@ -47,7 +48,7 @@ class PrivateInflux:
             text = influxd_config(directory / "influxdb", http_port=self._port, rpc_port=self._rpc_port, passwords=True)
             write_own(config, text)
         except OSError as error:
-            raise StackError(f"influxd cannot be configured: {error}") from error
+            raise StackError(f"influxd cannot be configured: {error_text(error)}") from error
         self.argv = [INFLUXD, "-config", str(config)]
 
     @property
@@ -126,7 +127,7 @@ class PrivateInflux:
             body = answer.json()
             result = {"error": body["error"]} if "error" in body else body["results"][0]
         except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
-            raise StackError(f"influxd does not answer: {error}") from error
+            raise StackError(f"influxd does not answer: {error_text(error)}") from error
         return dict(result)
 
 

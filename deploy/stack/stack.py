@@ -32,6 +32,7 @@ from deploy.stack.private_redis import PrivateRedis
 from deploy.stack.restarts import LIMIT, WINDOW_S, Restarts
 from domain.environment import PYTHON_OPTIONS, own_environment
 from domain.names import host_name_of
+from domain.texts import error_text
 
 SHOWDOWN = (sys.executable, *PYTHON_OPTIONS, "-m", "deploy.cli.main")
 DATABASE = "showdown"
@@ -170,7 +171,9 @@ class PrivateStack:
             lock = open_own(self.state_dir / "stack.lock", os.O_WRONLY | os.O_CREAT)
             self._exits.callback(os.close, lock)
         except OSError as error:
-            raise StackError(f"{self.state_dir} cannot be used: {error}; {_CHOOSE.format(kind='writable')}") from error
+            raise StackError(
+                f"{self.state_dir} cannot be used: {error_text(error)}; {_CHOOSE.format(kind='writable')}"
+            ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -263,7 +266,7 @@ class PrivateStack:
             try:
                 self._environment["SHOWDOWN_TOKEN"] = json.loads(read_own(path))["token"]
             except (OSError, ValueError, KeyError) as error:
-                raise StackError(f"the coordinator wrote no token to {path}: {error}") from error
+                raise StackError(f"the coordinator wrote no token to {path}: {error_text(error)}") from error
 
     def _enrol_own_worker(self) -> None:
         host = self._environment.setdefault("SHOWDOWN_HOST", host_name_of(os.uname().nodename))

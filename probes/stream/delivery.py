@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from domain.texts import error_text
 from probes.stream.sink import Sink, SinkError
 
 FIRST_PAUSE_S = 0.5
@@ -51,7 +52,7 @@ def post(sink: Sink, lines: Sequence[str], hurry: Callable[[], bool] = lambda: F
         except (
             Exception
         ) as error:  # a bug of the client, or a line that it cannot encode: the other lines must not suffer
-            outcome.reason = outcome.reason or f"{type(error).__name__}: {error}"
+            outcome.reason = outcome.reason or error_text(error)
             if len(part) == 1:
                 outcome.failed += 1
                 continue

@@ -13,6 +13,7 @@ from typing import Self
 
 from domain.sample import Point
 from domain.telemetry import CAUSES, LossCause, TelemetryAccount
+from domain.texts import error_text
 from probes.stream.accounts import Accounts
 from probes.stream.counters import DeliveryCounters
 from probes.stream.delivery import FIRST_PAUSE_S, RetryBackoff
@@ -202,9 +203,7 @@ class Stream:
             transport.look()
         except Exception as error:  # a bug must not end the thread and strand points
             failed = self._writing - len(unplaced)
-            self._record(
-                account_number, failed, losses={LossCause.FAILED: failed}, reason=f"{type(error).__name__}: {error}"
-            )
+            self._record(account_number, failed, losses={LossCause.FAILED: failed}, reason=error_text(error))
         self._finish_step(unplaced, moved)
         return moved
 

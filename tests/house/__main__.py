@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from tests.house import (
     house_children,
     house_commits,
+    house_errors,
     house_links,
     house_privates,
     house_sentences,
@@ -22,6 +23,7 @@ CHECKS: Mapping[str, Callable[[], Iterator[Finding]]] = {
     "privates": house_privates.findings,
     "children": house_children.findings,
     "commits": house_commits.findings,
+    "errors": house_errors.findings,
 }
 
 

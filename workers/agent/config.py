@@ -10,6 +10,7 @@ from pathlib import Path
 from domain.host_tokens import hash_of
 from domain.messages import message_key
 from domain.names import HOST_NAME_SHAPE, host_name_of, is_host_name
+from domain.texts import error_text
 
 Address = tuple[str, int] | Path
 """A host and a port, or the path of a unix socket."""
@@ -100,7 +101,7 @@ def kept_token(state_dir: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{token_file(state_dir)} cannot be read: {error}") from error
+        raise ConfigError(f"{token_file(state_dir)} cannot be read: {error_text(error)}") from error
 
 
 def default_host() -> str:
@@ -123,7 +124,7 @@ def keep_former_directory(env: Mapping[str, str]) -> None:
     try:
         former.rename(now)
     except OSError as error:
-        raise ConfigError(f"{former} cannot become {now}: {error}") from error
+        raise ConfigError(f"{former} cannot become {now}: {error_text(error)}") from error
 
 
 def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:

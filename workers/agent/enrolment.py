@@ -13,6 +13,7 @@ from dataclasses import replace
 import httpx
 
 from domain.host_tokens import RANDOM_BYTES, SelfEnrolment, hash_of, token_of
+from domain.texts import error_text
 from workers.agent.acceptance import NotAccepted, judged
 from workers.agent.api_client import Coordinator, Refused
 from workers.agent.config import ConfigError, WorkerSettings, kept_token, token_file
@@ -40,7 +41,9 @@ def with_token(settings: WorkerSettings) -> WorkerSettings:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_whole(file, token, sync=True)  # for this user alone
     except OSError as error:
-        raise ConfigError(f"the token of this host cannot be kept: {error}; check SHOWDOWN_STATE_DIR") from error
+        raise ConfigError(
+            f"the token of this host cannot be kept: {error_text(error)}; check SHOWDOWN_STATE_DIR"
+        ) from error
     return replace(settings, host_token=token)
 
 

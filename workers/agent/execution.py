@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from domain.jobs import HEARTBEAT_S, LEASE_S, BlockJob, BlockMessage, Heartbeat, HeartbeatAnswer, Phase, Report
+from domain.texts import error_text
 from domain.trial import BlockResult
 from workers.agent.api_client import Coordinator, Refused
 from workers.agent.tally import Ending
@@ -129,7 +130,7 @@ def execute(
             raise
         except Exception as error:  # any error fails the attempt, not the worker
             log.exception("block %s attempt %d failed", job.block_id, job.attempt)
-            report = Report(lease=job.lease, failure=f"{type(error).__name__}: {error}"[:2000])
+            report = Report(lease=job.lease, failure=error_text(error)[:2000])
     if lease.lost.is_set():
         count(Ending.LOST)
         coordinator.give_up(job)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from domain.texts import error_text
 from workers.agent.config import default_host, state_dir
 from workers.agent.own_stdout import libraries_to_stderr
 
@@ -56,6 +57,6 @@ def matrix(names: tuple[str, ...], as_json: bool, evidence: bool, write_docs: bo
             page = with_matrix(TRAITS_PAGE.read_text(encoding="utf-8"), whole)
             TRAITS_PAGE.write_text(page, encoding="utf-8")
         except (OSError, ValueError) as error:
-            raise click.ClickException(f"{TRAITS_PAGE.name}: {error}") from error
+            raise click.ClickException(f"{TRAITS_PAGE.name}: {error_text(error)}") from error
     if any(one.answer is Answer.ERROR for row in found.rows for one in row.findings.values()):
         sys.exit(1)

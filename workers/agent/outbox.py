@@ -19,6 +19,7 @@ from itertools import count
 from pathlib import Path
 
 from domain.jobs import Report
+from domain.texts import error_text
 from workers.lab.files import remove_drafts, write_whole
 
 log = logging.getLogger(__name__)
@@ -140,7 +141,7 @@ class Outbox:
             if isinstance(error, OSError) and error.errno in _PASSING:
                 log.warning("report %s waits: %s", file.name, error)
                 return Delivery.WAITS
-            self._set_aside(file, f"it is unreadable: {error}")
+            self._set_aside(file, f"it is unreadable: {error_text(error)}")
             return Delivery.DONE
         outcome = send(file.name, path, body)
         if outcome is Delivery.NOT_UNDERSTOOD:
@@ -149,7 +150,7 @@ class Outbox:
             try:
                 file.unlink(missing_ok=True)
             except OSError as error:
-                self._set_aside(file, f"it was delivered, but cannot be removed: {error}")
+                self._set_aside(file, f"it was delivered, but cannot be removed: {error_text(error)}")
         return outcome
 
     def _set_aside(self, file: Path, why: str) -> None:

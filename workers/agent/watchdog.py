@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from domain.texts import error_text
+
 log = logging.getLogger(__name__)
 
 LOOK_S = 10.0
@@ -51,7 +53,7 @@ class Watchdog:
         try:
             waiting = self.waiting()
         except Exception as error:  # kombu, redis and socket errors share no base class
-            self.broker_error = f"{type(error).__name__}: {error}"[:300]
+            self.broker_error = error_text(error)[:300]
             self._deaf_since = self.queued = None  # without Redis nobody hears; that is no reason to restart
             return
         self.broker_error, self.queued = "", waiting

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from typing import ClassVar
 
-from bpf.entries import entries_of
+from bpf.entries import values_of
 from domain.counters import Counters
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import defending, xdp
@@ -13,14 +13,13 @@ from workers.lab.addresses import printed
 from workers.lab.lab import Lab
 
 _NS_PER_S = 10**9
-_FREE_AT_BYTES = 8  # in front of the verdict in a source's account
 
 
 class _Programs(xdp.XdpPrograms):
     """XDP on the client's side; what passes goes on to the kernel."""
 
     functions: ClassVar = {"dut_client": FUNCTIONS["dut_client"]}
-    ends = ()
+    endpoints = ()
 
 
 class EbpfXdpRatelimit(Datapath):
@@ -51,7 +50,6 @@ class EbpfXdpRatelimit(Datapath):
             return Counters(packets=passed, leaked_packets=leaked, syns=syns, denied_packets=denied)
 
         def found() -> list[str]:
-            accounts = entries_of(instance.map_fd("sources"))
-            return [printed(key) for key, value in accounts if any(value[_FREE_AT_BYTES:])]
+            return [printed(key) for key, account in values_of(instance, "sources") if account.found]
 
         return defending.Accounting(self.name, lab, read, found)

@@ -15,7 +15,7 @@ class _Programs(xdp.XdpPrograms):
     """XDP on the client's side, which returns SYN-ACKs to the client's device."""
 
     functions: ClassVar = {"dut_client": FUNCTIONS["dut_client"]}
-    ends = ("client",)
+    endpoints = ("client",)
 
 
 class EbpfXdpSyncookie(Datapath):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from domain.environment import own_environment
 from domain.placement import CPU_PLACEMENT, GENERATOR_PRIORITY
+from domain.texts import error_text
 from workers.lab import cgroup_limits, cpus, netns
 from workers.lab.priority import real_time_priority
 
@@ -92,7 +93,7 @@ def _version(argv: list[str], pattern: str) -> str:
     except FileNotFoundError:
         return "absent"
     except (OSError, subprocess.SubprocessError) as error:
-        return f"unknown: {error}"
+        return f"unknown: {error_text(error)}"
     return _first(pattern, done.stdout + done.stderr)
 
 
@@ -118,7 +119,7 @@ def commit() -> str:
         environment = own_environment(os.environ)  # git looks for its settings in HOME
         done = subprocess.run(argv, env=environment, capture_output=True, encoding="utf-8", errors="replace", timeout=5)
     except (OSError, subprocess.SubprocessError) as error:
-        return f"unknown: {type(error).__name__} of git describe"
+        return f"unknown: {error_text(error)}"
     return done.stdout.strip() or f"unknown: {done.stderr.strip()[:100]}"
 
 

@@ -18,6 +18,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from bpf.loader import BpfError
 from domain.condition import Condition
 from domain.evidence import Attack, Loss
+from domain.texts import error_text
 from workers.lab import affinity, attack, delay, loss, netns, nft, vlans
 from workers.lab.attack import AttackError, Attacking
 from workers.lab.lab import DEVICES, Lab, LabError
@@ -109,7 +110,7 @@ def apply_condition(lab: Lab, condition: Condition) -> Iterator[AppliedCondition
                 stack.enter_context(delay.delaying(lab, condition.delay_us))
         except (OSError, NetlinkError, BpfError, AttackError, LabError, nft.NftError) as error:
             # nft prints an error for every rule; the first is enough.
-            raise ConditionError(f"{condition}: {str(error).splitlines()[0]}") from error
+            raise ConditionError(f"{condition}: {error_text(error).splitlines()[0]}") from error
         yield _Applied(lab, condition, count, attacking, losses)
 
 
@@ -157,7 +158,7 @@ class _Applied:
         try:
             return self.losing.so_far()
         except (OSError, BpfError, LabError) as error:
-            raise ConditionError(f"{self.condition}: {error}") from error
+            raise ConditionError(f"{self.condition}: {error_text(error)}") from error
 
 
 def _ballast(condition: Condition) -> str:

@@ -8,6 +8,8 @@ import signal
 import socket
 import sys
 
+from domain.texts import error_text
+
 READY = "ready"
 CONNECT_S = 5.0
 SPARE_FILES = 32
@@ -26,7 +28,7 @@ def main(address: str, port: str, connections: str) -> None:
         try:
             one.connect((address, int(port)))
         except OSError as error:
-            sys.exit(f"connection {number + 1} of {wanted}: {error}")
+            sys.exit(f"connection {number + 1} of {wanted}: {error_text(error)}")
     print(READY, flush=True)
     signal.pause()
 

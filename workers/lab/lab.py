@@ -16,6 +16,7 @@ from types import MappingProxyType
 from pyroute2 import IPRoute
 
 from domain.environment import program_environment
+from domain.texts import error_text
 from probes.base import LabView
 from workers.lab import affinity, cleanup, clients, endpoints, netns, offloads, proc_net, sysctls, vlans
 from workers.lab.addresses import Addresses
@@ -181,7 +182,7 @@ class Lab:
                     pass_fds=fds,
                 )
         except OSError as error:
-            raise LabError(f"{argv[0]} could not be started: {error}") from error
+            raise LabError(f"{argv[0]} could not be started: {error_text(error)}") from error
         process = Process(popen, argv, log, task_role)
         self.processes.append(process)
         self._register.add_process(self.spec.tag, process.pid)
@@ -295,5 +296,5 @@ def built(spec: LabSpec, register: CleanupRegister) -> Iterator[Lab]:
         try:
             lab._build(stack)
         except Exception as error:  # OSError, or one of pyroute2's own
-            raise LabError(f"lab {spec.tag}-{spec.position}{spec.label}: {error}") from error
+            raise LabError(f"lab {spec.tag}-{spec.position}{spec.label}: {error_text(error)}") from error
         yield lab

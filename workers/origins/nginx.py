@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from domain.texts import error_text
 from workers.lab import cpus, limits, unprivileged
 from workers.lab.addresses import endpoint
 from workers.lab.endpoints import ClientEndpoint
@@ -185,6 +186,6 @@ def _get_over_unix(path: Path) -> str:
         connection.request("GET", "/")
         return connection.getresponse().read(4096).decode("ascii", "replace")
     except (OSError, http.client.HTTPException) as error:
-        raise OriginError(f"nginx does not report its status: {error}") from error
+        raise OriginError(f"nginx does not report its status: {error_text(error)}") from error
     finally:
         connection.close()

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from subprocess import SubprocessError
 from typing import Protocol, runtime_checkable
 
+from domain.texts import error_text
 from domain.trial import Reason
 from workers.datapaths.base import DatapathError, Hashing, HealthChecking, HealthMarked
 from workers.lab import health_checker, netns
@@ -95,7 +96,7 @@ class Death:
         except Missing as error:
             self.missing = str(error)
         except (OSError, OriginError, LabError, DatapathError, SubprocessError) as error:
-            self.missing = f"{type(error).__name__}: {error}"
+            self.missing = error_text(error)
         finally:
             self._ready.set()
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from domain.cpu_time import CpuTime
 from domain.environment import program_environment
 from domain.load import ClosedLoad, OpenLoad
+from domain.texts import error_text
 from workers.lab import cpus
 from workers.lab import netns as namespaces
 from workers.lab.addresses import endpoint
@@ -238,7 +239,7 @@ def _run(argv: list[str], netns: str, seconds: float, stop: Callable[[], bool]) 
                 env=program_environment(os.environ), stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
             )  # fmt: skip
         except OSError as error:
-            return replace(ended, failure=f"h2load did not start: {error}")
+            return replace(ended, failure=f"h2load did not start: {error_text(error)}")
         try:
             while (status := _reap(process, ended)) is None:
                 if stop():

@@ -11,6 +11,7 @@ from typing import Any
 
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
+from domain.texts import error_text
 from workers.lab.host_cpu import host_ticks
 from workers.traffic.base import Negotiated, Received, SliceTraffic, TargetTraffic
 from workers.traffic.event import Failed
@@ -48,7 +49,7 @@ def read_final(final: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str,
             results[label] = replace(result, limit=failure if met else "")
         return results
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        failure = f"showdown-traffic printed garbage ({type(error).__name__}: {error})"
+        failure = f"showdown-traffic printed garbage ({error_text(error)})"
         return {label: TargetTraffic(failure=failure) for label in labels.values()}
 
 

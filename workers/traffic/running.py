@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.environment import program_environment
+from domain.texts import error_text
 from workers.traffic import program
 
 _POLL_S = 0.05
@@ -53,7 +54,7 @@ class Running:
                 self._processes.append(process)
             failure = self._listen()
         except OSError as error:
-            failure = f"{program.NAME} did not start: {error}"
+            failure = f"{program.NAME} did not start: {error_text(error)}"
         except (ValueError, KeyError, TypeError) as error:
             failure = f"{program.NAME} printed garbage ({error})"
         finally:

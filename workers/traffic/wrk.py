@@ -20,6 +20,7 @@ from typing import Any
 from domain.environment import program_environment
 from domain.histogram import LatencyHistogram
 from domain.load import ClosedLoad
+from domain.texts import error_text
 from workers.lab import cpus
 from workers.lab import netns as namespaces
 from workers.lab.addresses import endpoint
@@ -138,7 +139,7 @@ def _run(argv: list[str], netns: str, end: float, stop: Callable[[], bool]) -> t
             stderr=subprocess.STDOUT,
         )
     except OSError as error:
-        return f"wrk did not start: {error}", ""
+        return f"wrk did not start: {error_text(error)}", ""
     is_interrupted = False
     try:
         while True:

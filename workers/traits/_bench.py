@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager, ExitStack
 
+from domain.texts import error_text
 from workers.datapaths.base import Datapath
 from workers.lab.cleanup import CleanupRegister
 from workers.traits._rig import Rig, TraitError, rig
@@ -25,7 +26,7 @@ class LabBench:
             try:
                 self._shared = self._stack.enter_context(rig(self.datapath, self._register))
             except Exception as error:
-                self._refusal = f"no lab to test it in: {error}"
+                self._refusal = f"no lab to test it in: {error_text(error)}"
                 raise
         return self._shared
 

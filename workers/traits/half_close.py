@@ -2,6 +2,7 @@
 
 import socket
 
+from domain.texts import error_text
 from domain.traits import Finding
 from workers.traits._rig import Rig, receive
 from workers.traits._witness import Order, body
@@ -46,7 +47,7 @@ def _client_ends_first(rig: Rig) -> str:
             connection.shutdown(socket.SHUT_WR)
             received = receive(connection, BYTES)
     except OSError as error:
-        return f"the answer was cut off ({error})"
+        return f"the answer was cut off ({error_text(error)})"
     if received != body(token, "down", BYTES):
         return f"{len(received):,} of {BYTES:,} bytes of the answer came, or other ones"
     if not rig.visit_of(token).got(body(token, "up", BYTES)):
@@ -68,5 +69,5 @@ def _origin_ends_first(rig: Rig) -> str:
             if not rig.visit_of(token).got(sent):
                 return f"{rig.visit_of(token).received:,} of {BYTES:,} bytes reached it"
     except OSError as error:
-        return f"the client could not go on ({error})"
+        return f"the client could not go on ({error_text(error)})"
     return ""

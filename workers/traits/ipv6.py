@@ -1,5 +1,6 @@
 """Does the datapath carry IPv6?"""
 
+from domain.texts import error_text
 from domain.traits import Finding
 from workers.datapaths.base import DatapathError
 from workers.lab import sysctls
@@ -32,4 +33,4 @@ class Ipv6(Trait):
                     f"{BYTES:,} bytes each way; the origin saw {visit.peer[0]} connect to {visit.reached_at[0]}."
                 )
         except (DatapathError, OSError, ValueError) as error:
-            return no(f"In an IPv6 lab: {error}.")
+            return no(f"In an IPv6 lab: {error_text(error)}.")

@@ -1,5 +1,6 @@
 """Do bodies larger than all buffers arrive whole?"""
 
+from domain.texts import error_text
 from domain.traits import Finding
 from workers.traits.base import Bench, Trait, no, yes
 
@@ -19,5 +20,5 @@ class LargeBodies(Trait):
         try:
             visit = rig.exchange(BYTES, BYTES)
         except OSError as error:
-            return no(f"A request and an answer of {BYTES >> 20} MiB each did not arrive: {error}.")
+            return no(f"A request and an answer of {BYTES >> 20} MiB each did not arrive: {error_text(error)}.")
         return yes(f"{visit.received:,} bytes up and {BYTES:,} down, each as it was sent.")

@@ -3,6 +3,7 @@
 import os
 import time
 
+from domain.texts import error_text
 from domain.traits import Finding
 from workers.lab import sockets
 from workers.lab.process import Process
@@ -34,7 +35,7 @@ class ProxyRestart(Trait):
             try:
                 took_s = rig.wait_until_ready(BACK_WITHIN_S)
             except OSError as error:
-                return no(f"Within {BACK_WITHIN_S:g} s no new connection got an answer ({error}); {fate}.")
+                return no(f"Within {BACK_WITHIN_S:g} s no new connection got an answer ({error_text(error)}); {fate}.")
             if not _goes_through(rig):
                 return no(f"New connections get answers, but not through the new proxy; {fate}.")
             return yes(f"New connections went through the new proxy after {took_s * 1000:.0f} ms; {fate}.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bpf.layout import Fields, LayoutError, Value, made
+from bpf.layout import Fields, LayoutError, Value, from_memory, made
 
 
 class Address(ctypes.Structure):
@@ -37,6 +37,13 @@ def test_fields_are_written_where_c_has_them_in_any_order() -> None:
         assert bytes(config.origin) == ADDRESS
         assert (config.port, config.ifindex, bytes(config.mac)) == (0x5000, 7, b"\x02abcde")
         assert (config.padding, list(config.state)) == (0, [1, 2])
+
+
+def test_what_lies_in_memory_is_read_by_the_names_of_fields() -> None:
+    config: Any = made(Config, GOOD, "config")
+    assert from_memory(Config, bytes(config), "config").ifindex == 7
+    with pytest.raises(LayoutError, match="config has 40 bytes, not 3"):
+        from_memory(Config, b"abc", "config")
 
 
 def test_a_field_that_c_does_not_have_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""What came of a campaign, on every surface; and a campaign that pauses, as its first blocks give nothing."""
+"""What came of a campaign, on every surface; and a campaign that pauses, as its first attempts give nothing."""
 
 from typing import Any
 
@@ -7,9 +7,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from coordinator.store.models import CampaignRow
-from domain.outcome import USELESS_BLOCKS
+from domain.outcome import USELESS_ATTEMPTS
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import csrf, sentences
+from tests.unit.coordinator.scheduling.calibrations import OPEN, submit
 
 DISTURBED: dict[str, Any] = {
     "reason": "interference",
@@ -18,12 +19,12 @@ DISTURBED: dict[str, Any] = {
 }
 
 
-def spoil(app: CoordinatorApp) -> None:
+def spoil(app: CoordinatorApp, **changes: Any) -> None:
     """The next attempt, whose trials were all disturbed."""
     app.wait(1, present=("h1",))
     message = app.last_sent()
     claimed = app.call("claim", message, {"host": "h1"}).json
-    block_result = result("h1", claimed["block"]["datapaths"])
+    block_result = result("h1", claimed["block"]["datapaths"], **changes)
     for trial in block_result["trials"]:
         trial["validity"] = {"findings": [DISTURBED]}
     answer = app.call("report", message, {"lease": claimed["lease"], "result": block_result})
@@ -132,22 +133,22 @@ def test_the_tally_names_reasons_retries_and_who_disturbed(
 
 
 def paused(app: CoordinatorApp) -> str:
-    """A campaign whose first blocks were all disturbed, in all their attempts."""
+    """A campaign whose first attempts were all disturbed."""
     app.register()
-    campaign_id = app.submit(blocks=USELESS_BLOCKS + 2)
-    for _ in range(3 * USELESS_BLOCKS):
+    campaign_id = app.submit(blocks=4)
+    for _ in range(USELESS_ATTEMPTS):
         assert app.view(campaign_id)["paused"] == ""
         spoil(app)
     return campaign_id
 
 
-def test_a_campaign_whose_first_blocks_are_useless_pauses_and_goes_on_when_asked(
+def test_a_campaign_whose_first_attempts_are_useless_pauses_and_goes_on_when_asked(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     campaign_id = paused(coordinator_app)
     why = coordinator_app.view(campaign_id)["paused"]
     assert why == (
-        "the first 6 blocks have no valid trial (invalid trials by reason: interference 36; "
+        "the first 6 attempts have no valid trial (invalid trials by reason: interference 12; "
         "busiest foreign processes: python3 18 %, cc1 4.0 %)"
     )
     sent = len(coordinator_app.dispatcher.sent)
@@ -172,12 +173,21 @@ def test_a_campaign_whose_first_blocks_are_useless_pauses_and_goes_on_when_asked
     assert stored(coordinator_app, campaign_id)[0] == "complete"
 
 
+def test_attempts_that_find_the_capacity_do_not_count(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app, levels={"half": "open(50%)"}, workloads=[OPEN], blocks=3)
+    for _ in range(USELESS_ATTEMPTS + 1):
+        spoil(coordinator_app, workload=OPEN, level="calibration")
+    assert coordinator_app.view(campaign_id)["tally"]["invalid"] > USELESS_ATTEMPTS
+    assert coordinator_app.view(campaign_id)["paused"] == ""
+
+
 @pytest.mark.parametrize("useful", [{}, {"reasons": ("overloaded",)}])
 def test_one_block_of_use_is_enough_to_go_on(coordinator_app: CoordinatorApp, useful: dict[str, Any]) -> None:
     coordinator_app.register()
-    campaign_id = coordinator_app.submit(blocks=USELESS_BLOCKS + 2)
+    campaign_id = coordinator_app.submit(blocks=3)
     run(coordinator_app, 1, **useful)
-    for _ in range(3 * USELESS_BLOCKS):
+    for _ in range(USELESS_ATTEMPTS):
         spoil(coordinator_app)
     assert coordinator_app.view(campaign_id)["paused"] == ""
 

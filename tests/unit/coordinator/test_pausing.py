@@ -3,7 +3,7 @@
 import pytest
 from flask.testing import FlaskClient
 
-from domain.outcome import PAUSED_BY_USER, USELESS_BLOCKS
+from domain.outcome import PAUSED_BY_USER, USELESS_ATTEMPTS
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import csrf, sentences
 from tests.unit.coordinator.test_outcomes import run, spoil
@@ -115,8 +115,8 @@ def test_useless_blocks_that_end_while_a_user_has_paused_ask_when_it_is_resumed(
     coordinator_app: CoordinatorApp,
 ) -> None:
     coordinator_app.register()
-    campaign_id = coordinator_app.submit(blocks=USELESS_BLOCKS + 2)
-    for _ in range(3 * USELESS_BLOCKS - 1):
+    campaign_id = coordinator_app.submit(blocks=3)
+    for _ in range(USELESS_ATTEMPTS - 1):
         spoil(coordinator_app)
     coordinator_app.wait(1, present=("h1",))
     message = coordinator_app.last_sent()
@@ -125,7 +125,7 @@ def test_useless_blocks_that_end_while_a_user_has_paused_ask_when_it_is_resumed(
     found = result("h1", ["direct", "tproxy"], reasons=("steal",))
     assert coordinator_app.call("report", message, {"lease": lease, "result": found}).status_code == 204
     assert coordinator_app.view(campaign_id)["paused"] == PAUSED_BY_USER
-    assert ask(coordinator_app, campaign_id, "resume").startswith("the first 6 blocks")
+    assert ask(coordinator_app, campaign_id, "resume").startswith("the first 6 attempts")
 
 
 @pytest.mark.parametrize("pauses", [0, 1])
@@ -133,13 +133,13 @@ def test_a_pause_by_a_user_does_not_keep_a_useless_campaign_from_pausing_itself(
     coordinator_app: CoordinatorApp, pauses: int
 ) -> None:
     coordinator_app.register()
-    campaign_id = coordinator_app.submit(blocks=USELESS_BLOCKS + 2)
+    campaign_id = coordinator_app.submit(blocks=3)
     for _ in range(pauses):
         ask(coordinator_app, campaign_id, "pause")
         ask(coordinator_app, campaign_id, "resume")
-    for _ in range(3 * USELESS_BLOCKS):
+    for _ in range(USELESS_ATTEMPTS):
         spoil(coordinator_app)
-    assert coordinator_app.view(campaign_id)["paused"].startswith("the first 6 blocks")
+    assert coordinator_app.view(campaign_id)["paused"].startswith("the first 6 attempts")
     ask(coordinator_app, campaign_id, "resume")
     ask(coordinator_app, campaign_id, "pause")
     ask(coordinator_app, campaign_id, "resume")

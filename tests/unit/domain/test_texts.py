@@ -1,5 +1,7 @@
 """Figures as text: as many digits as the interval deserves."""
 
+import subprocess
+
 import pytest
 
 from domain.texts import (
@@ -96,6 +98,11 @@ def test_errors_are_reported_without_python() -> None:
     assert error_text(RuntimeError(95, "Operation not supported")) == "Operation not supported"
     assert error_text(RuntimeError("plain words")) == "plain words"
     assert error_text(RuntimeError()) == "RuntimeError"
+    assert error_text(RuntimeError("[Errno 111] Connection refused")) == "Connection refused"
+    assert error_text(KeyError("slices")) == "'slices' is missing"
+    assert error_text(subprocess.TimeoutExpired(["git", "describe"], 5)) == "git did not end within 5 s"
+    failed = subprocess.CalledProcessError(1, ["nft", "-f"], stderr="no such table\n")
+    assert error_text(failed) == "nft ended with status 1: no such table"
 
 
 @pytest.mark.parametrize(

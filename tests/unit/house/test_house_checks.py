@@ -9,6 +9,7 @@ import pytest
 from tests.house import (
     house_children,
     house_commits,
+    house_errors,
     house_links,
     house_privates,
     house_sentences,
@@ -195,11 +196,32 @@ def test_what_a_measurement_wrote_is_not_checked_as_prose(repository: Path) -> N
         ("README: a run of today's", ["'a' is no imperative"]),
         ("Fix the lease.", ["a period at the end"]),
         ("Move " + "x" * 68, ["73 characters"]),
+        ("Filters and shapers", ["'filters' is a noun or no imperative"]),
+        ("Filters, shapers, TLS; people, rules", ["'filters' is a noun or no imperative"]),
+        ("Pass the label, focus on it", []),
+        ("Focus, filter and list", []),
         ("Moving files.", ["a period at the end", "'moving' is no imperative"]),
     ],
 )
 def test_commit_subjects(subject: str, wrong: list[str]) -> None:
     assert [what for what, _ in house_commits.problems(subject)] == wrong
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        ("text = f'{type(error).__name__}: no'", ["a text names the class of an exception"]),
+        ("text = f'haproxy is gone: {error}'", ["a text has 'error' as it is"]),
+        ("text = str(error)", ["a text has 'error' as it is"]),
+        ("log.warning(f'{type(error).__name__}: {error}')", []),
+        ("text = f'haproxy is gone: {error_text(error)}'", []),
+    ],
+)
+def test_texts_have_no_raw_errors(body: str, wrong: list[str]) -> None:
+    for caught in ("OSError", "(LabError, OSError)", "httpx.HTTPError"):
+        text = f"try:\n    pass\nexcept {caught} as error:\n    {body}\n"
+        assert [what for _, what in house_errors.raw_errors(text)] == wrong
+    assert list(house_errors.raw_errors("try:\n    pass\nexcept OwnError as error:\n    text = str(error)\n")) == []
 
 
 def test_commits_are_read_since_a_base(repository: Path) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.texts import error_text
 from domain.use import Use
 from workers.datapaths.lib.proxied import LISTEN_PORT, ProxyError, threads
 from workers.datapaths.lib.use import used_by
@@ -159,7 +160,7 @@ class HaProxy:
         try:
             return used_by(self.process.pid)
         except OSError as error:
-            raise ProxyError(f"haproxy is gone: {error}") from error
+            raise ProxyError(f"haproxy is gone: {error_text(error)}") from error
 
     def statistics(self, what: str) -> list[dict[str, str]]:
         """Rows of ``show stat``: numbers of a proxy, kinds and server, or -1 for all. Raises :class:`ProxyError`."""
@@ -173,7 +174,7 @@ class HaProxy:
         try:
             return self._ask(command)
         except OSError as error:
-            raise ProxyError(f"haproxy's stats socket: {error}") from error
+            raise ProxyError(f"haproxy's stats socket: {error_text(error)}") from error
 
     def _ask(self, command: str) -> str:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:

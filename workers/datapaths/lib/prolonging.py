@@ -24,7 +24,7 @@ class XdpFilterPrograms(xdp.XdpPrograms):
     """XDP on the client's side only; what passes goes on to the kernel."""
 
     functions: ClassVar = _FROM_CLIENT
-    ends = ()
+    endpoints = ()
 
 
 def attach(programs: Programs, lab: Lab, stack: ExitStack) -> Attachment:

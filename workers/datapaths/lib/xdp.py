@@ -60,8 +60,8 @@ class XdpPrograms(Programs):
     """XDP programs: without ``mode`` native if the driver supports it. The lab's notes say which mode it is."""
 
     kind = ProgramType.XDP
-    ends: ClassVar[tuple[str, ...]] = ("client", "server")
-    """The devices that programs redirect or return frames to, at the ends of the lab: they must have NAPI."""
+    endpoints: ClassVar[tuple[str, ...]] = ("client", "server")
+    """The devices of client and server that programs redirect or return frames to: they must have NAPI."""
 
     def __init__(
         self,
@@ -76,25 +76,25 @@ class XdpPrograms(Programs):
 
     @contextmanager
     def _on_devices(self, lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
-        with on_dut(lab, programs, self._mode, ends=self.ends) as mode, dut.lab_notes(lab, _NOTES[mode]):
+        with on_dut(lab, programs, self._mode, endpoints=self.endpoints) as mode, dut.lab_notes(lab, _NOTES[mode]):
             yield
 
 
 @contextmanager
 def on_dut(
-    lab: Lab, programs: Mapping[str, int], mode: Mode | None = None, *, ends: Sequence[str] = ("client", "server")
+    lab: Lab, programs: Mapping[str, int], mode: Mode | None = None, *, endpoints: Sequence[str] = ("client", "server")
 ) -> Iterator[Mode]:
     """Attach programs (device role → file descriptor) to the DUT's devices; yields the mode that they run in.
 
     Raises ``OSError``, ``BpfError`` or ``NetlinkError`` with nothing left behind.
     """
     found = lab.offloads
-    if wrong := [name for name in sorted(DISABLED_OFFLOADS if ends else PASSING_OFFLOADS) if found[name]]:
+    if wrong := [name for name in sorted(DISABLED_OFFLOADS if endpoints else PASSING_OFFLOADS) if found[name]]:
         raise BpfError(f"XDP loses packets in a lab with {' and '.join(wrong)}")
     with ExitStack() as stack:
         for one in [mode] if mode else [Mode.NATIVE, Mode.GENERIC]:
             try:
-                stack.enter_context(_attached(lab, programs, one, ends=ends))
+                stack.enter_context(_attached(lab, programs, one, endpoints=endpoints))
             except NetlinkError as error:
                 if mode or one is Mode.GENERIC or error.code != errno.EOPNOTSUPP:
                     raise
@@ -104,13 +104,13 @@ def on_dut(
 
 
 @contextmanager
-def _attached(lab: Lab, programs: Mapping[str, int], mode: Mode, *, ends: Sequence[str]) -> Iterator[None]:
+def _attached(lab: Lab, programs: Mapping[str, int], mode: Mode, *, endpoints: Sequence[str]) -> Iterator[None]:
     with ExitStack() as stack:
         everywhere = dict(programs)
-        if mode is Mode.NATIVE and ends:
+        if mode is Mode.NATIVE and endpoints:
             passing = load_program("pass", PASS, ProgramType.XDP)
             stack.callback(os.close, passing)
-            everywhere |= dict.fromkeys(ends, passing)
+            everywhere |= dict.fromkeys(endpoints, passing)
         stack.callback(_restore_offloads, lab)
         for role, program in everywhere.items():
             stack.enter_context(_program_on(lab, role, program, mode))

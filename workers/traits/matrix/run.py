@@ -12,6 +12,7 @@ import workers.datapaths
 import workers.traits
 from domain.jobs import HostCapabilities
 from domain.registry import discover
+from domain.texts import error_text
 from domain.traits import Finding, TraitMatrix, TraitRow, TraitWords, in_order
 from workers.datapaths.base import Datapath
 from workers.lab.cleanup import CleanupRegister
@@ -91,4 +92,4 @@ def _found(trait: Trait, bench: RenewableBench) -> Finding:
     except Exception as problem:  # a broken test is no answer, and must not stop the other tests
         log.info("%s of %s: the test broke", trait.name, bench.datapath.name, exc_info=True)
         bench.renew()
-        return error(f"{type(problem).__name__}: {problem}")
+        return error(error_text(problem))

@@ -58,7 +58,7 @@ def test_every_trait_of_every_datapath_is_asked_and_a_broken_test_is_an_error() 
         assert {name: f.answer for name, f in one.findings.items()} == {
             "client_address": Answer.YES, "udp": Answer.ERROR, "l7": Answer.NO,
         }  # fmt: skip
-        assert one.findings["udp"].evidence == "OSError: the wire is cut"
+        assert one.findings["udp"].evidence == "the wire is cut"
     assert [(b.renewed, b.left) for b in benches] == [(1, True), (1, True)]
     assert (found.host, found.kernel, found.version) == ("h1", file.made_by()["kernel"], "0.1.0")
 
