@@ -80,7 +80,7 @@ def test_the_form_names_the_field_that_is_wrong_and_keeps_the_rest(tab: Tab) -> 
     fill_a_short_campaign(page)
     page.get_by_label("Blocks", exact=True).fill("many")
     page.get_by_role("button", name="Submit the campaign").click()
-    expect(page.get_by_role("alert")).to_contain_text("Nothing was submitted.")
+    expect(page.locator("#problems[role=alert]")).to_contain_text("Nothing was submitted.")
     expect(page).to_have_title(re.compile("^Error: "))
     expect(page.locator("#problems")).to_be_focused()
     page.get_by_role("link", name="Blocks: Must be a whole number.").click()

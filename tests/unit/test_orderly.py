@@ -17,7 +17,7 @@ PROGRAMS = [
     for path in sorted((ROOT / "tests" / room).rglob("*.py"))
     if '__name__ == "__main__"' in path.read_text()
 ]
-OWN_HANDLERS = {Path("tests/bench/fleet_server.py")}
+OWN_HANDLERS = {Path("tests/bench/fleet_server.py"), Path("tests/faults/command_line.py")}
 WAITS = """
 import sys, tempfile, time
 from tests.orderly import ends_in_order

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import signal
 
 import httpx
 import pytest
@@ -163,7 +162,7 @@ def test_an_interrupt_of_wait_says_that_the_campaign_goes_on(coordinator, monkey
     coordinator.changes = {"state": "running"}
 
     def interrupted(*_arguments, **_options):
-        signal.raise_signal(signal.SIGINT)
+        raise KeyboardInterrupt
 
     monkeypatch.setattr("deploy.cli.progress.follow", interrupted)
     for command in (("submit", CAMPAIGN, "--wait"), ("watch", "k3f9x2ab")):
