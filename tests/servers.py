@@ -49,6 +49,26 @@ class Influxd:
 
 
 @contextmanager
+def serving(handle: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server with a thread for each connection, which ``handle`` closes. Yields its port of 127.0.0.1."""
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            threading.Thread(target=handle, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+
+
+@contextmanager
 def trickling(answer: bytes) -> Iterator[str]:
     """A server that answers a byte each 50 ms: quicker than any limit on a read, and for ever. Yields its URL."""
     done = threading.Event()
@@ -61,17 +81,8 @@ def trickling(answer: bytes) -> Iterator[str]:
                 if done.wait(0.05):
                     return
 
-    def serve() -> None:
-        while not done.is_set():
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            threading.Thread(target=trickle, args=(connection,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    with serving(trickle) as port:
+        yield f"http://127.0.0.1:{port}"
         done.set()
 
 

@@ -59,12 +59,18 @@ def submit_campaign(campaign: Campaign) -> str:
     """Store a valid campaign, dispatch its first blocks and return its id. Raises :class:`InvalidInput`."""
     known = services()
     with known.store.write() as session:
-        row = submission.submit(session, campaign, known.clock(), author())
-        session.flush()
+        row = store_campaign(session, campaign)
         campaign_id, hosts = row.id, row.hosts
-    audit.about("campaign", campaign_id)
     ticker.dispatch_waiting(known.store, known.dispatcher, known.clock(), hosts)
     return campaign_id
+
+
+def store_campaign(session: Session, campaign: Campaign) -> CampaignRow:
+    """The row of a campaign that is submitted now; the caller dispatches after the commit. Raises as above."""
+    row = submission.submit(session, campaign, services().clock(), author())
+    session.flush()
+    audit.about("campaign", row.id)
+    return row
 
 
 @blueprint.post("/campaigns/plan")

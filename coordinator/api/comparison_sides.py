@@ -21,7 +21,7 @@ class Wanted(NamedTuple):
 
 def wanted_sides(baseline: str, other: str) -> list[list[Wanted]]:
     """The baseline, then each other side. Raises :class:`InvalidInput`."""
-    parts = [part for part in other.split(BETWEEN_SIDES) if part.strip()] or [""]
+    parts = other_sides(other) or [""]
     if len(parts) > MOST_SIDES:
         _refuse("other", f"has {len(parts)} sides; at most {MOST_SIDES} are compared with one baseline")
     sides = [_side(baseline, "baseline"), *(_side(part, "other") for part in parts)]
@@ -32,6 +32,11 @@ def wanted_sides(baseline: str, other: str) -> list[list[Wanted]]:
     if (every := sum(map(len, sides))) > MOST_IN_ALL:
         _refuse("other", f"and the baseline have {every} campaigns; at most {MOST_IN_ALL} are compared: name fewer")
     return sides
+
+
+def other_sides(text: str) -> list[str]:
+    """The parts of a query for each other side; empty parts are left out."""
+    return [part for part in text.split(BETWEEN_SIDES) if part.strip()]
 
 
 def _is_among(one: Wanted, others: Sequence[Wanted]) -> bool:

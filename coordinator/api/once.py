@@ -49,7 +49,7 @@ def key_of_request() -> str | None:
     return key
 
 
-def once(make: Make, *, status: int = 201, complete: Complete = dict) -> Response:
+def once(make: Make, *, status: int = 201, complete: Complete | None = None) -> Response:
     """Call ``make`` in a transaction and answer with what it returns; for a key that is known, answer as before.
 
     ``complete`` adds what must not be stored, such as a secret, to the answer. Raises what ``make`` raises, and then no
@@ -62,7 +62,7 @@ def once(make: Make, *, status: int = 201, complete: Complete = dict) -> Respons
         if key is None:
             raise
         text, replayed = _made(make, key)
-    if complete is not dict:
+    if complete is not None:
         text = _text(complete(current_app.json.loads(text)))
     response = Response(text, status, mimetype="application/json")
     if replayed:
@@ -77,20 +77,17 @@ def _made(make: Make, key: str | None) -> tuple[str, bool]:
     with known.store.write() as session:
         if key is None:
             return _text(make(session)), False
-        kept = idempotency.kept_answer(session, key, _request(), known.clock())
+        sent = b"\n".join([request.path.encode(), request.mimetype.encode(), request.get_data()])
+        kept = idempotency.kept_answer(session, key, sent, known.clock())
         if kept is None:
             # The key comes first: a request at the same time waits for it, and for no other row.
-            row = idempotency.reserve(session, key, _request(), known.clock())
+            row = idempotency.reserve(session, key, sent, known.clock())
             row.answer = _text(make(session))
             return row.answer, False
     if not kept.same:
         made = current_app.json.loads(kept.answer).get("id")
         raise KeyReused(f"the {KEY_HEADER} was sent before with another body or path; that request made or ran {made}")
     return kept.answer, True
-
-
-def _request() -> bytes:
-    return b"\n".join([request.path.encode(), request.mimetype.encode(), request.get_data()])
 
 
 def _text(found: BaseModel | Mapping[str, Any]) -> str:

@@ -8,12 +8,10 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 
 from coordinator import ticker
-from coordinator.access import audit
-from coordinator.access.principal import author
-from coordinator.api.campaigns import campaign_of_request
+from coordinator.api.campaigns import campaign_of_request, store_campaign
 from coordinator.api.once import once
 from coordinator.services import services
-from coordinator.store import submission, views
+from coordinator.store import views
 
 blueprint = APIBlueprint("submit", __name__, tag="Campaigns")
 
@@ -30,9 +28,7 @@ def submit() -> Response:
     known, campaign, waiting = services(), campaign_of_request(), list[Sequence[str]]()
 
     def make(session: Session) -> Mapping[str, Any]:
-        row = submission.submit(session, campaign, known.clock(), author())
-        session.flush()
-        audit.about("campaign", row.id)
+        row = store_campaign(session, campaign)
         waiting.append(row.hosts)
         return views.campaign_view(session, row.id, known.clock()) or {}
 

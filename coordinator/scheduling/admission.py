@@ -13,6 +13,7 @@ from domain.load import CapacityLoad, ShareLoad
 from domain.names import datapath_of
 from domain.placement import dut_cpus
 from domain.problems import InvalidInput, Problem
+from domain.texts import counted
 from domain.variant_names import FAMILIES, known_names, unknown_name
 from domain.workload import fill_parameters
 
@@ -244,7 +245,7 @@ def _too_few_cpus(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Pr
         for host in hosts:
             known = dut_cpus(host.capabilities.fingerprint)
             if known is not None and (load.condition.proxy_cpus or 0) > known:
-                message = f"the DUT of {host.name} has {known} CPUs; ask for proxy_cpus({known}) at most"
+                message = f"the DUT of {host.name} has {counted(known, 'CPU')}; ask for proxy_cpus({known}) at most"
                 yield Problem(field=f"levels.{level}", message=message)
                 break
 

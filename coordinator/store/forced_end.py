@@ -40,7 +40,7 @@ def stuck(now: Time) -> Select[str]:
 
 
 def end_cancelled(store: Store, now: float) -> None:
-    """End all of them."""
+    """End every stuck campaign."""
     with store.read() as session:
         found = session.scalars(stuck(now)).all()
     for campaign_id in found:

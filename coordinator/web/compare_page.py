@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from coordinator.api import comparisons as api
 from coordinator.api.campaign_list import MOST_LISTED
-from coordinator.api.comparison_sides import BETWEEN_SIDES
+from coordinator.api.comparison_sides import BETWEEN_SIDES, other_sides
 from coordinator.services import services
 from coordinator.store.campaign_list import Archived, Wanted, campaign_lines, campaign_page
 from coordinator.web.entry import blueprint
@@ -94,7 +94,7 @@ def _page(chosen: dict[str, str], found: Comparison | None = None, problems: Seq
 
 def _places(chosen: dict[str, str]) -> dict[str, int]:
     """The side of each campaign that is chosen; an id may have a host."""
-    sides = [chosen["baseline"], *filter(str.strip, chosen["other"].split(BETWEEN_SIDES))]
+    sides = [chosen["baseline"], *other_sides(chosen["other"])]
     return {one: number for number, text in enumerate(sides) for one in words_of(text)}
 
 
@@ -114,7 +114,7 @@ def _offered(session: Session, places: dict[str, int], limit: int) -> list[dict[
 
 def _baselines(chosen: dict[str, str]) -> dict[int, str]:
     """For each other side: the address of the comparison with it as the baseline."""
-    first, *others = [chosen["baseline"], *filter(str.strip, chosen["other"].split(BETWEEN_SIDES))]
+    first, others = chosen["baseline"], other_sides(chosen["other"])
     return {
         number: url_for("web.compare", baseline=one, other=BETWEEN_SIDES.join([first, *_without(others, one)]))
         for number, one in enumerate(others, start=1)

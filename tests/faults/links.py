@@ -13,8 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-Address = tuple[str, int] | Path
-"""A host and a port, or the path of a unix socket."""
+from workers.agent.config import Address
 
 _AT_ONCE = 65536
 _ANSWERS_WITHIN_S = 10.0

@@ -6,6 +6,7 @@ Threads inherit what taskset sets for their process (sched_setaffinity(2)). What
 from collections.abc import Iterable
 from pathlib import Path
 
+from domain.texts import counted
 from workers.lab import cpus
 from workers.lab.process import Process
 from workers.lab.spec import LabSpec
@@ -23,7 +24,7 @@ def of_proxies(spec: LabSpec) -> tuple[int, ...]:
     """The CPUs that a proxy may use. Raises :class:`AffinityError` if the DUT has fewer than the condition asks for."""
     of_dut = cpus.placement().dut
     if spec.proxy_cpus and spec.proxy_cpus > len(of_dut):
-        have = f"the DUT has {len(of_dut)} CPU{'s' * (len(of_dut) != 1)} here ({cpus.list_text(of_dut)})"
+        have = f"the DUT has {counted(len(of_dut), 'CPU')} here ({cpus.list_text(of_dut)})"
         raise AffinityError(f"{have}; ask for proxy_cpus({len(of_dut)}) at most, or for a host with more")
     return of_dut[: spec.proxy_cpus] if spec.proxy_cpus else of_dut
 
@@ -52,9 +53,7 @@ def check_proxies(spec: LabSpec, processes: Iterable[Process]) -> str:
             threads += bool(found)
     if not threads:
         raise AffinityError("no thread of the proxy is there to be checked")
-    return (
-        f"the proxy's {threads} thread{'s' * (threads != 1)} may use the CPUs {wanted} only, as the kernel lists them"
-    )
+    return f"the proxy's {counted(threads, 'thread')} may use the CPUs {wanted} only, as the kernel lists them"
 
 
 def _allowed(task: int) -> str:

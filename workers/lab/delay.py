@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from domain.texts import error_text
 from workers.lab import netns
 from workers.lab.lab import Lab, LabError
 
@@ -29,8 +28,7 @@ def delaying(lab: Lab, delay_us: int) -> Iterator[None]:
             try:
                 netns.run_in(lab.netns_of(host), arguments(lab.devices[host], delay_us))
             except (OSError, subprocess.SubprocessError) as error:
-                detail = getattr(error, "stderr", None) or error_text(error)
-                raise LabError(f"tc: {' '.join(detail.split())[:300]}") from error
+                raise LabError(f"tc: {' '.join(netns.complaint(error).split())[:300]}") from error
         yield
 
 

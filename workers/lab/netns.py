@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from domain.environment import program_environment
+from domain.texts import error_text
 from workers.lab import unprivileged
 
 DIRECTORY = Path("/run/netns")
@@ -136,6 +137,11 @@ def run_program(
         timeout=timeout_s,
         check=check,
     )
+
+
+def complaint(error: BaseException) -> str:
+    """What a program wrote to its standard error as it failed; how it failed if it wrote nothing."""
+    return getattr(error, "stderr", None) or error_text(error)
 
 
 def open_in(name: str, file: str) -> int:

@@ -81,5 +81,4 @@ def _nft(lab: Lab, *arguments: str, stdin: str = "", timeout_s: float = 10.0) ->
     try:
         return netns.run_in(lab.dut_ns, ["nft", *arguments], stdin=stdin, timeout_s=timeout_s)
     except subprocess.SubprocessError as error:
-        detail = getattr(error, "stderr", None) or str(error)
-        raise NftError(f"nft: {detail.strip()}") from error
+        raise NftError(f"nft: {netns.complaint(error).strip()}") from error

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from domain.texts import error_text
 from workers.lab import cpus, netns, nft
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.health import HEALTH_PORT
@@ -144,5 +143,4 @@ class SeparateOrigins:
         try:
             netns.run_in(self.lab.server_ns, ["nft", "-f", "-"], stdin=commands)
         except (OSError, subprocess.SubprocessError) as error:
-            detail = getattr(error, "stderr", None) or error_text(error)
-            raise OriginError(f"nft in the server's namespace: {detail.strip()}") from error
+            raise OriginError(f"nft in the server's namespace: {netns.complaint(error).strip()}") from error

@@ -2,12 +2,12 @@
 
 import contextlib
 import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.faults.links import Damage, Link
+from tests.servers import serving
 
 SILENCE_S = 0.2
 
@@ -21,21 +21,8 @@ def link() -> Iterator[Link]:
             while data := connection.recv(4096):
                 connection.sendall(data)
 
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            threading.Thread(target=echo, args=(connection,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        with Link(lambda: ("127.0.0.1", server.getsockname()[1])) as link:
-            yield link
-        server.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    with serving(echo) as port, Link(lambda: ("127.0.0.1", port)) as link:
+        yield link
 
 
 def client(link: Link) -> socket.socket:

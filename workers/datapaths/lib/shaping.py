@@ -14,7 +14,6 @@ from pyroute2 import IPRoute
 from bpf.instance import Instance
 from bpf.layout import Fields
 from domain.counters import Counters
-from domain.texts import error_text
 from workers.datapaths.base import DatapathError, raised_by
 from workers.datapaths.lib import forwarding
 from workers.datapaths.lib.programs import Programs
@@ -89,8 +88,7 @@ def _tc(lab: Lab, batch: str) -> None:
     try:
         netns.run_in(lab.dut_ns, ["tc", "-batch", "-"], stdin=batch)
     except Exception as error:  # CalledProcessError, TimeoutExpired
-        detail = getattr(error, "stderr", None) or error_text(error)
-        raise DatapathError(f"tc: {' '.join(detail.split())[:300]}") from error
+        raise DatapathError(f"tc: {' '.join(netns.complaint(error).split())[:300]}") from error
 
 
 def _remove_root(index: int) -> None:
