@@ -13,11 +13,11 @@ from coordinator.config import Settings, load_settings
 from coordinator.scheduling.dispatch import CeleryDispatcher, Dispatcher
 from coordinator.server.limits import USER_BODY_BYTES
 from coordinator.services import EXTENSION, Services
-from coordinator.store.database import Store
-from coordinator.store.enrolments import message_keys
+from coordinator.store.hosts.enrolments import message_keys
+from coordinator.store.rows.database import Store
 from coordinator.trouble import watch
 from coordinator.web import blueprint as web
-from domain.environment import name_process
+from domain.hosts.environment import name_process
 
 VERSION = "0.1.0"
 

@@ -22,12 +22,12 @@ from coordinator.access.principal import OWNER, Kind, Principal, present
 from coordinator.access.rules import SAFE_METHODS, rule_of
 from coordinator.services import services
 from coordinator.sign_in_limits import SignInFailures
-from coordinator.store import sessions, user_tokens
-from coordinator.store.enrolments import holder_of
-from coordinator.store.models import SessionRow
-from coordinator.store.sessions import Holder, Lifetime
-from domain.host_tokens import hash_of
-from domain.scopes import Scope
+from coordinator.store.hosts.enrolments import holder_of
+from coordinator.store.people import sessions, user_tokens
+from coordinator.store.people.sessions import Holder, Lifetime
+from coordinator.store.rows.models import SessionRow
+from domain.hosts.host_tokens import hash_of
+from domain.service.scopes import Scope
 
 SESSION_HOURS = 12  # without use
 SESSION_DAYS = 30  # in any case

@@ -11,8 +11,8 @@ from coordinator.bundle.refusal import NotSigned, Unreadable, quoted
 from coordinator.bundle.verify import Verification
 from coordinator.bundle.verify import verify as verify_file
 from coordinator.config import SettingsError, signing_key_file
-from domain.texts import error_text
-from domain.verification import VerifyExit
+from domain.service.verification import VerifyExit
+from domain.values.texts import error_text
 
 _SHOWN = 50  # differences
 _MAX_KEY = 4096  # bytes of a file with a key

@@ -13,11 +13,11 @@ import click
 
 from coordinator.config import Settings, SettingsError, load_settings, log_format
 from coordinator.server.listen import AddressUnusable, as_descriptor
-from coordinator.store.database import Store
-from coordinator.store.unusable import DatabaseUnusable
-from domain.environment import PYTHON_OPTIONS, name_process, own_environment
-from domain.logs import one_line
-from domain.texts import counted
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.unusable import DatabaseUnusable
+from domain.hosts.environment import PYTHON_OPTIONS, name_process, own_environment
+from domain.service.logs import one_line
+from domain.values.texts import counted
 
 # What only one command needs is imported there: the analysis, Celery and the database's tables take two seconds.
 
@@ -67,8 +67,8 @@ def ticker() -> None:
     from coordinator import logs
     from coordinator.notices import delivery
     from coordinator.scheduling.dispatch import CeleryDispatcher
-    from coordinator.store import retention
-    from coordinator.store.enrolments import message_keys
+    from coordinator.store.hosts.enrolments import message_keys
+    from coordinator.store.upkeep import retention
     from coordinator.ticker import run
 
     name_process("showdown-ticker")
@@ -97,7 +97,7 @@ def show_retention(*, is_applied: bool) -> None:
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    from coordinator.store import retention
+    from coordinator.store.upkeep import retention
 
     settings = _settings()
     rules, store = settings.retention, Store(settings.database_url)

@@ -13,8 +13,8 @@ from coordinator.notice_settings import NoticeSettings, notice_settings
 from coordinator.oidc_settings import OidcSettings, oidc_settings
 from coordinator.private_files import own_text, write_new
 from coordinator.retention_settings import RetentionSettings, retention_settings
-from domain.logs import FORMATS
-from domain.texts import error_text, words_of
+from domain.service.logs import FORMATS
+from domain.values.texts import error_text, words_of
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from coordinator.api.refusals import Code, CodedConflict
 from coordinator.services import services
-from coordinator.store.quarantine import Kind, is_outage, set_aside
+from coordinator.store.rows.quarantine import Kind, is_outage, set_aside
 
 _CAMPAIGN_ID = re.compile(r"[a-z2-7]{8}")
 _HOST = re.compile(r"[a-z0-9.-]{1,253}")

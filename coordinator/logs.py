@@ -11,7 +11,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from coordinator.config import Settings, log_format
-from domain.logs import handler
+from domain.service.logs import handler
 
 REQUEST_HEADER = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

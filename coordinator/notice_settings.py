@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 
-from domain.texts import words_of
+from domain.values.texts import words_of
 
 SHORTEST_SECRET = 16  # characters
 _PORTS = {"http": 80, "https": 443}

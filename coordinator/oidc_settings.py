@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from domain.scopes import Scope
-from domain.texts import error_text, words_of
+from domain.service.scopes import Scope
+from domain.values.texts import error_text, words_of
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 

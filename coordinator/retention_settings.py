@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from domain.texts import words_of
+from domain.values.texts import words_of
 
 
 @dataclass(frozen=True)

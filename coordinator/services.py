@@ -6,21 +6,21 @@ from typing import cast
 
 from flask import current_app
 
-from coordinator.analysis.cache import Sparing, VersionedCache
-from coordinator.analysis.comparison import Measured
+from coordinator.analysis.runs.comparison import Measured
+from coordinator.analysis.trials.cache import Sparing, VersionedCache
 from coordinator.config import Settings
 from coordinator.scheduling.dispatch import Dispatcher
-from coordinator.store.database import Store
+from coordinator.store.rows.database import Store
 from coordinator.trouble import Watch
-from domain.combination import Run
-from domain.comparison import MOST_IN_ALL
-from domain.host_factor import HostFactor
-from domain.looks import Exactness
-from domain.outcome import Tally
-from domain.report import CampaignReport
-from domain.stacks import Stacks
-from domain.trend import TrendReport
-from domain.trust import Trust
+from domain.probes.stacks import Stacks
+from domain.reports.looks import Exactness
+from domain.reports.outcome import Tally
+from domain.reports.report import CampaignReport
+from domain.runs.combination import Run
+from domain.runs.comparison import MOST_IN_ALL
+from domain.runs.host_factor import HostFactor
+from domain.runs.trend import TrendReport
+from domain.runs.trust import Trust
 
 EXTENSION = "showdown"
 _REPORTED = 5_000  # entries of all reports in the cache, 1 to 4 kB each; that of an ended campaign is stored

@@ -1,7 +1,7 @@
 """Keeps campaigns moving: it does what requests, workers or the broker left undone, and looks for that every 2 s.
 
 Several tickers may run at once: each step locks its rows and checks them again before it changes them. A campaign whose
-step fails is set aside, with the reason, and the others go on (coordinator/store/quarantine.py).
+step fails is set aside, with the reason, and the others go on (coordinator/store/rows/quarantine.py).
 """
 
 import logging
@@ -22,17 +22,20 @@ from coordinator.scheduling.lifecycle import (
     BlockState,
     CampaignState,
 )
-from coordinator.store import endings, quarantine, rounds, schedules, self_comparisons, series_points, transitions
-from coordinator.store.clock_repair import pull_back_times
-from coordinator.store.database import Store
-from coordinator.store.forced_end import end_cancelled
-from coordinator.store.marks import TICKER, set_mark
-from coordinator.store.models import AttemptRow, BlockRow, HostRow
-from coordinator.store.next_blocks import GIVING, NEXT_BLOCK, OUTSTANDING_BLOCK, idle_hosts
-from coordinator.store.quarantine import Kind, contained
-from coordinator.store.submission import is_online
-from coordinator.store.vitals import hosts_to_ping, pinged, takes_blocks
-from domain.jobs import BlockMessage
+from coordinator.store.hosts.vitals import hosts_to_ping, pinged, takes_blocks
+from coordinator.store.lifecycle import transitions
+from coordinator.store.lifecycle.forced_end import end_cancelled
+from coordinator.store.lifecycle.next_blocks import GIVING, NEXT_BLOCK, OUTSTANDING_BLOCK, idle_hosts
+from coordinator.store.lifecycle.submission import is_online
+from coordinator.store.rows import quarantine
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.marks import TICKER, set_mark
+from coordinator.store.rows.models import AttemptRow, BlockRow, HostRow
+from coordinator.store.rows.quarantine import Kind, contained
+from coordinator.store.runs import schedules, self_comparisons, series_points
+from coordinator.store.upkeep import endings, rounds
+from coordinator.store.upkeep.clock_repair import pull_back_times
+from domain.service.jobs import BlockMessage
 
 INTERVAL_S = 2.0  # between two questions whether there is anything to do
 ROUND_EACH_S = 10.0  # even if there is nothing

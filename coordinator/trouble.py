@@ -18,12 +18,12 @@ from redis.exceptions import ResponseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from coordinator.config import InfluxSettings, Settings
-from coordinator.store.database import Store
-from coordinator.store.marks import SERVER, TICKER, mark, set_mark
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.marks import SERVER, TICKER, mark, set_mark
 from coordinator.telemetry.time_limit import LimitedTransport
-from domain.logs import one_line, without_secrets
-from domain.messages import broker_tls
-from domain.trouble import Part, Readiness, Trouble
+from domain.service.logs import one_line, without_secrets
+from domain.service.messages import broker_tls
+from domain.service.trouble import Part, Readiness, Trouble
 
 CHECK_EACH_S = 5.0
 STALE_S = 20.0

@@ -6,8 +6,8 @@ from dashboards import influxql, model
 from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
 from dashboards.panels import arrange, figures, lines, row, rows, series, table, trial_links, words
-from domain.campaign_points import CAMPAIGN_EVENT, CAMPAIGN_PROGRESS, FIGURE, TRIAL, VERDICT
-from domain.sample import TRAFFIC
+from domain.probes.sample import TRAFFIC
+from domain.reports.campaign_points import CAMPAIGN_EVENT, CAMPAIGN_PROGRESS, FIGURE, TRIAL, VERDICT
 
 UID = "showdown"
 NEWEST_TRIALS = 200

@@ -6,8 +6,8 @@ from dashboards import influxql, model
 from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
 from dashboards.panels import arrange, lines, row, series, words
-from domain.noise_limits import MAX_STEAL_SHARE
-from domain.sample import (
+from domain.hosts.noise_limits import MAX_STEAL_SHARE
+from domain.probes.sample import (
     CPU_KINDS,
     HOST_CPU,
     KERNEL_LATENCY,
@@ -15,7 +15,7 @@ from domain.sample import (
     TELEMETRY,
     loss_field,
 )
-from domain.telemetry import CAUSES, LossCause
+from domain.probes.telemetry import CAUSES, LossCause
 
 UID = "showdown-hosts"
 VARIABLES = ("host", "datapath", "workload", "level")

@@ -9,7 +9,7 @@ from dashboards import influxql, model
 from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
 from dashboards.panels import arrange, heatmap, lines, row, rows, series, table, trial_links, words
-from domain.sample import (
+from domain.probes.sample import (
     BUCKETS,
     KERNEL_EVENT,
     KERNEL_LATENCY,

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards import influxql
-from domain.campaign_points import AS_LISTED, CAMPAIGN_EVENT
-from domain.sample import TRAFFIC
+from domain.probes.sample import TRAFFIC
+from domain.reports.campaign_points import AS_LISTED, CAMPAIGN_EVENT
 
 Json = dict[str, Any]
 

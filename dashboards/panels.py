@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from dashboards.model import DATASOURCE, Json, link
-from domain.sample import TRIAL_ID
+from domain.probes.sample import TRIAL_ID
 
 COLUMNS = 24
 HEIGHT = 9

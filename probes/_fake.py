@@ -1,7 +1,7 @@
 """Fakes for tests without root, BCC or InfluxDB: a scripted probe, and a sink that may fail."""
 
-from domain.jobs import HostCapabilities
-from domain.sample import BUCKETS, StageHistogram, StageSample, bucket_index
+from domain.probes.sample import BUCKETS, StageHistogram, StageSample, bucket_index
+from domain.service.jobs import HostCapabilities
 from probes.base import LabView, Probe, ProbeError, Reading
 from probes.stream.sink import SinkError
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from bpf.chain import Hook
-from domain.jobs import HostCapabilities
-from domain.place import Place
-from domain.sample import StageHistogram, StageSample
+from domain.probes.place import Place
+from domain.probes.sample import StageHistogram, StageSample
+from domain.service.jobs import HostCapabilities
 
 
 @dataclass(frozen=True)

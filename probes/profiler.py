@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from bpf.btf import BtfError, member_offset
 from bpf.loader import BpfError, KernelSymbols, Module
-from domain.jobs import HostCapabilities
-from domain.stacks import KERNEL_SUFFIX, ROLES, Stacks
+from domain.probes.stacks import KERNEL_SUFFIX, ROLES, Stacks
+from domain.service.jobs import HostCapabilities
 from probes.base import LabView, ProbeError
 from probes.symbols import UserSymbols
 

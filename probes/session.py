@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from domain.sample import (
+from domain.probes.sample import (
     Point,
     StageHistogram,
     TrialTags,
@@ -15,9 +15,9 @@ from domain.sample import (
     kernel_work_point,
     telemetry_point,
 )
-from domain.telemetry import LossCause
-from domain.texts import error_text
-from domain.watched import Span, StageRole, Watched
+from domain.probes.telemetry import LossCause
+from domain.probes.watched import Span, StageRole, Watched
+from domain.values.texts import error_text
 from probes.base import LabView, Probe, ProbeError, Reading
 from probes.pace import Pace
 from probes.stream.stream import Stream

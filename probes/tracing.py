@@ -13,9 +13,9 @@ from bpf.enums import ProgramType
 from bpf.instance import ArrayEntry, possible_cpus
 from bpf.layout import Fields
 from bpf.loader import BpfError, Module, source_path
-from domain.jobs import HostCapabilities
-from domain.sample import FIRST_EXPONENT, LAST_EXPONENT, StageHistogram, StageSample
-from domain.texts import error_text
+from domain.probes.sample import FIRST_EXPONENT, LAST_EXPONENT, StageHistogram, StageSample
+from domain.service.jobs import HostCapabilities
+from domain.values.texts import error_text
 from probes.base import LabView, Pending, Probe, ProbeError, Reading
 
 # Features of workers/inventory/features.py without which no probe runs.

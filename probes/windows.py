@@ -12,7 +12,7 @@ its traffic costs the traffic nothing. Windows come at random times, so that the
 The number of all events follows from the watched share of the traffic. That is the share of requests if the generator
 reports the time of each, otherwise the share of packets, which the devices count. It is not the share of time, because
 traffic is uneven. The reading also reports how much watching slowed the traffic down
-(:class:`domain.watched.Passage`).
+(:class:`domain.probes.watched.Passage`).
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from bpf.chain import Chain, Hook
 from bpf.loader import BpfError
-from domain.watched import Passage, Span
+from domain.probes.watched import Passage, Span
 from probes.base import LabView, Pending, Probe
 from probes.pace import ATTACHING_S
 

@@ -1,6 +1,6 @@
 """Checks of telemetry accounts that only tests need."""
 
-from domain.telemetry import TelemetryAccount
+from domain.probes.telemetry import TelemetryAccount
 from probes.stream.stream import Stream
 
 

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from domain.environment import PYTHON_OPTIONS
+from domain.hosts.environment import PYTHON_OPTIONS
 
 LIBRARY = "libseccomp.so.2"
 _UNITS = Path(__file__).parents[1] / "deploy" / "systemd"

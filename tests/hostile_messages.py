@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from domain.jobs import RUN_BLOCK_TASK
-from domain.traits import TEST_TRAITS_TASK
+from domain.service.jobs import RUN_BLOCK_TASK
+from domain.trials.traits import TEST_TRAITS_TASK
 
 ID = "0d9b2f0e-5b0a-4b0e-8f0a-3c1d2e4f5a6b"
 FORGED = {"signature": "0" * 64}

@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from deploy.stack.private_files import own_directory
-from domain.environment import program_environment
+from domain.hosts.environment import program_environment
 from workers.lab import cleanup
 from workers.lab.cleanup import ProcessId
 from workers.lab.files import write_whole

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.analysis.report import build_report
+from coordinator.analysis.reports.report import build_report
 from coordinator.scheduling.planner import more_blocks, plan
 from coordinator.scheduling.records import AttemptRecord
-from domain.block import PlannedBlock
-from domain.campaign import Campaign, read_campaign
-from domain.cpu_time import CpuTime
-from domain.histogram import LatencyHistogram
-from domain.report import CampaignReport, Family, Verdict
-from domain.trial import BlockResult, TrialResult, Validity
-from domain.verdict_words import VerdictWord
+from domain.campaigns.campaign import Campaign, read_campaign
+from domain.hosts.cpu_time import CpuTime
+from domain.reports.report import CampaignReport, Family, Verdict
+from domain.reports.verdict_words import VerdictWord
+from domain.trials.block import PlannedBlock
+from domain.trials.histogram import LatencyHistogram
+from domain.trials.trial import BlockResult, TrialResult, Validity
 
 FUNCTIONS = {"tproxy": "steer", "ebpf_sk_assign": "steer", "direct": "forward", "ebpf_redirect": "forward"}
 LEVELS = {

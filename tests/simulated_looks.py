@@ -4,19 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.power import PastNoise, kind_of
-from coordinator.analysis.precision import exactness_of, excess_of
-from coordinator.analysis.stage import Stage, stage_of
-from coordinator.analysis.verdicts import verdicts_of
-from coordinator.analysis.weights import Noise
+from coordinator.analysis.inference.stage import Stage, stage_of
+from coordinator.analysis.inference.weights import Noise
+from coordinator.analysis.judgement.power import PastNoise, kind_of
+from coordinator.analysis.judgement.precision import exactness_of, excess_of
+from coordinator.analysis.judgement.verdicts import verdicts_of
+from coordinator.analysis.trials.campaign_results import CampaignResults
 from coordinator.scheduling.next_look import after_look, first_looks
 from coordinator.scheduling.records import AttemptRecord
-from domain.campaign import Campaign
-from domain.focus import added_levels
-from domain.looks import Looks
-from domain.metric import metrics_of
-from domain.report import Family, Verdict
+from domain.campaigns.campaign import Campaign
+from domain.campaigns.focus import added_levels
+from domain.loads.metric import metrics_of
+from domain.reports.looks import Looks
+from domain.reports.report import Family, Verdict
 from tests.simulated import SPREADS, Host, Truth, a_campaign, all_blocks, words_of
 
 BLOCK_S = 4.0

@@ -3,20 +3,9 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from domain.campaign_points import (
-    AS_LISTED,
-    campaign_event_point,
-    campaign_progress_point,
-    listed_as,
-    trial_points,
-    verdict_point,
-)
-from domain.cpu_time import CpuTime
-from domain.figures import TrialFigure
-from domain.histogram import LatencyHistogram
-from domain.metric import Metric
-from domain.report import Verdict
-from domain.sample import (
+from domain.hosts.cpu_time import CpuTime
+from domain.loads.metric import Metric
+from domain.probes.sample import (
     BUCKETS,
     TRIAL_ID,
     Point,
@@ -31,9 +20,20 @@ from domain.sample import (
     telemetry_point,
     traffic_point,
 )
-from domain.telemetry import LossCause, TelemetryAccount
-from domain.trial import Finding, Reason, TrialResult, Validity
-from domain.verdict_words import VerdictWord
+from domain.probes.telemetry import LossCause, TelemetryAccount
+from domain.reports.campaign_points import (
+    AS_LISTED,
+    campaign_event_point,
+    campaign_progress_point,
+    listed_as,
+    trial_points,
+    verdict_point,
+)
+from domain.reports.report import Verdict
+from domain.reports.verdict_words import VerdictWord
+from domain.trials.figures import TrialFigure
+from domain.trials.histogram import LatencyHistogram
+from domain.trials.trial import Finding, Reason, TrialResult, Validity
 
 CAMPAIGN, HOST, WORKLOAD, LEVEL = "k3f9x2ab", "h1", "http_open", "low"
 NAME, STARTED_AT = "nightly", datetime(2026, 11, 30, 3, 21, tzinfo=UTC)

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from domain.sample import TrialTags
-from domain.watched import Span, Watched
+from domain.probes.sample import TrialTags
+from domain.probes.watched import Span, Watched
 from probes.base import LabView
 
 

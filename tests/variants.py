@@ -7,7 +7,7 @@ import subprocess
 
 import workers.datapaths
 import workers.workloads
-from domain.registry import discover
+from domain.values.registry import discover
 from workers.datapaths.base import Datapath
 from workers.inventory.features import TRIES
 from workers.lab import netns

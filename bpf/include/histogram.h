@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Log-linear buckets, as domain.sample.bucket_index computes them: FIRST_EXPONENT and LAST_EXPONENT
+/* Log-linear buckets, as domain.probes.sample.bucket_index computes them: FIRST_EXPONENT and LAST_EXPONENT
  * come from there as -D constants, and a test compares both over many values.
  */
 #ifndef SHOWDOWN_HISTOGRAM_H

@@ -12,8 +12,8 @@ from coordinator.access.principal import Principal, present
 from coordinator.access.rules import SAFE_METHODS, rule_of
 from coordinator.logs import request_id
 from coordinator.services import services
-from coordinator.store.audit import append
-from domain.logs import one_line
+from coordinator.store.people.audit import append
+from domain.service.logs import one_line
 
 DAY_S = 24 * 3600.0
 

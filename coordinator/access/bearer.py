@@ -7,9 +7,9 @@ from werkzeug.exceptions import Forbidden, Unauthorized
 from coordinator.access import sharing
 from coordinator.access.principal import OWNER, Kind, Principal
 from coordinator.services import services
-from coordinator.store import user_tokens
-from domain.host_tokens import hash_of
-from domain.scopes import SHARE_PREFIX, Scope
+from coordinator.store.people import user_tokens
+from domain.hosts.host_tokens import hash_of
+from domain.service.scopes import SHARE_PREFIX, Scope
 
 
 class InsufficientScope(Forbidden):

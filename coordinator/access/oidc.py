@@ -23,8 +23,8 @@ from joserfc.jwk import KeySet
 from coordinator.access.principal import Kind, Principal
 from coordinator.oidc_settings import LOOPBACK_HOSTS, OidcSettings
 from coordinator.telemetry.time_limit import LimitedTransport
-from domain.logs import one_line
-from domain.scopes import Scope
+from domain.service.logs import one_line
+from domain.service.scopes import Scope
 
 FLOW_S = 600.0  # within so many seconds the person must come back from the provider
 LIMIT_S = 10.0  # for all requests of one step

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from flask import g
 
-from domain.scopes import Scope
+from domain.service.scopes import Scope
 
 
 class Kind(StrEnum):

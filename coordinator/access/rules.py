@@ -7,7 +7,7 @@ A route that only reads, and is not listed, needs ``read``. A route that changes
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from domain.scopes import Scope
+from domain.service.scopes import Scope
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 

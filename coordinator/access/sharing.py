@@ -4,10 +4,10 @@ from flask import Response, request
 
 from coordinator.access.principal import Kind, Principal, present
 from coordinator.services import services
-from coordinator.store import shares
-from domain.host_tokens import hash_of
-from domain.names import is_campaign_id
-from domain.scopes import Scope
+from coordinator.store.people import shares
+from domain.hosts.host_tokens import hash_of
+from domain.service.scopes import Scope
+from domain.values.names import is_campaign_id
 
 OPEN = frozenset(
     {

@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field
 
 from coordinator.access.principal import Kind
 from coordinator.services import services
-from coordinator.store import audit as store
-from coordinator.store.times import iso
-from domain.frozen import Frozen
+from coordinator.store.people import audit as store
+from coordinator.store.rows.times import iso
+from domain.values.frozen import Frozen
 
 blueprint = APIBlueprint("audit", __name__, tag="Audit log")
 

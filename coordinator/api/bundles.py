@@ -14,9 +14,10 @@ from coordinator.bundle.keys import KeyUnusable, SigningKey, signing_key
 from coordinator.bundle.writing import write_bundle
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import digests, views
-from coordinator.store.bundle_files import bundle_files
-from coordinator.store.places import stage_path
+from coordinator.store.campaigns import views
+from coordinator.store.capabilities.places import stage_path
+from coordinator.store.measured import digests
+from coordinator.store.measured.bundle_files import bundle_files
 
 blueprint = APIBlueprint("bundles", __name__, tag="Campaigns")
 GZIP = "application/gzip"

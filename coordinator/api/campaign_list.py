@@ -13,17 +13,19 @@ from coordinator.api.campaigns import get_view
 from coordinator.api.refusals import Code, CodedConflict, no_campaign
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import campaign_list as store
-from coordinator.store import deletion, keeping, transitions
-from coordinator.store.campaign_list import Archived, BadCursor, CampaignLine, Order, Page, Wanted
-from coordinator.store.times import iso
-from coordinator.store.views import CampaignView
+from coordinator.store.campaigns import campaign_list as store
+from coordinator.store.campaigns import keeping
+from coordinator.store.campaigns.campaign_list import Archived, BadCursor, CampaignLine, Order, Page, Wanted
+from coordinator.store.campaigns.views import CampaignView
+from coordinator.store.lifecycle import transitions
+from coordinator.store.rows.times import iso
+from coordinator.store.upkeep import deletion
 from coordinator.telemetry.reader import TelemetryUnavailable
 from coordinator.telemetry.removal import delete_telemetry
-from domain.frozen import Frozen
-from domain.keeping import KeepingChanges
-from domain.outcome import Outcome
-from domain.problems import InvalidInput, Problem
+from domain.reports.outcome import Outcome
+from domain.runs.keeping import KeepingChanges
+from domain.values.frozen import Frozen
+from domain.values.problems import InvalidInput, Problem
 
 blueprint = APIBlueprint("campaign_list", __name__, tag="Campaigns")
 

@@ -19,17 +19,19 @@ from coordinator.api.submitted import read_submitted
 from coordinator.api.waiting import WaitQuery, await_end
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import looks, reports, results, submission, transitions, views
-from coordinator.store.models import CampaignRow
-from coordinator.store.summaries import field_of
-from domain.campaign import MAX_TEXT_BYTES, Campaign, toml_data
-from domain.carrying import Carrying
-from domain.figures import CellFigure
-from domain.gate import Check
-from domain.planning import Plan
-from domain.problems import InvalidInput, Problem
-from domain.report import CampaignReport, CellResult, Verdict
-from domain.toml_text import toml_text
+from coordinator.store.campaigns import reports, views
+from coordinator.store.lifecycle import looks, submission, transitions
+from coordinator.store.measured import results
+from coordinator.store.measured.summaries import field_of
+from coordinator.store.rows.models import CampaignRow
+from domain.campaigns.campaign import MAX_TEXT_BYTES, Campaign, toml_data
+from domain.campaigns.toml_text import toml_text
+from domain.reports.carrying import Carrying
+from domain.reports.gate import Check
+from domain.reports.planning import Plan
+from domain.reports.report import CampaignReport, CellResult, Verdict
+from domain.trials.figures import CellFigure
+from domain.values.problems import InvalidInput, Problem
 
 blueprint = APIBlueprint("campaigns", __name__, tag="Campaigns")
 

@@ -10,16 +10,16 @@ from sqlalchemy.orm import Session
 
 from coordinator.scheduling.admission import variants
 from coordinator.services import services
-from coordinator.store.enrolments import enrolments
-from coordinator.store.json_text import Unreadable
-from coordinator.store.models import HostRow
-from coordinator.store.quarantine import readable
-from coordinator.store.submission import is_online, known_hosts
-from coordinator.store.times import iso
-from coordinator.store.vitals import deaf_since
-from domain.jobs import HostCapabilities
-from domain.vitals import DroppedMessages, HostVitals, clock_words, remedy
-from domain.workload import Parameter
+from coordinator.store.hosts.enrolments import enrolments
+from coordinator.store.hosts.vitals import deaf_since
+from coordinator.store.lifecycle.submission import is_online, known_hosts
+from coordinator.store.rows.json_text import Unreadable
+from coordinator.store.rows.models import HostRow
+from coordinator.store.rows.quarantine import readable
+from coordinator.store.rows.times import iso
+from domain.loads.workload import Parameter
+from domain.service.jobs import HostCapabilities
+from domain.service.vitals import DroppedMessages, HostVitals, clock_words, remedy
 
 blueprint = APIBlueprint("catalogue", __name__, tag="Catalogue")
 

@@ -14,8 +14,8 @@ from coordinator.api.refusals import Code, no_campaign
 from coordinator.api.telemetry_views import StageChart, StageCounts, TrafficChart
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import views
-from coordinator.store.vitals import skews_s
+from coordinator.store.campaigns import views
+from coordinator.store.hosts.vitals import skews_s
 from coordinator.telemetry import campaign as telemetry
 from coordinator.telemetry.reader import TelemetryUnavailable
 

@@ -22,9 +22,9 @@ from werkzeug.exceptions import (
 
 from coordinator.api.refusals import MEDIA_TYPE, Code, ErrorBody, problem_document
 from coordinator.server.limits import WORKER_PREFIX, body_limit
-from domain.logs import one_line
-from domain.problems import InvalidInput, Problem, problems_of
-from domain.rounding import rounded
+from domain.service.logs import one_line
+from domain.values.problems import InvalidInput, Problem, problems_of
+from domain.values.rounding import rounded
 
 log = logging.getLogger(__name__)
 

@@ -5,19 +5,21 @@ from collections.abc import Sequence
 from apiflask import APIBlueprint
 from pydantic import Field
 
-from coordinator.analysis.combination import DifferentConfigurations, combine
+from coordinator.analysis.runs.combination import DifferentConfigurations, combine
 from coordinator.api.refusals import no_campaign
 from coordinator.api.schedules import no_schedule
 from coordinator.api.series import no_series
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import reports, results, run_lists
-from coordinator.store.run_lists import Listed
-from domain.combination import MOST_RUNS, Combination, LeftOut, Run
-from domain.frozen import Frozen
-from domain.names import is_campaign_id
-from domain.problems import InvalidInput, Problem
-from domain.texts import words_of
+from coordinator.store.campaigns import reports
+from coordinator.store.measured import results
+from coordinator.store.runs import run_lists
+from coordinator.store.runs.run_lists import Listed
+from domain.runs.combination import MOST_RUNS, Combination, LeftOut, Run
+from domain.values.frozen import Frozen
+from domain.values.names import is_campaign_id
+from domain.values.problems import InvalidInput, Problem
+from domain.values.texts import words_of
 
 blueprint = APIBlueprint("combinations", __name__, tag="Comparisons")
 

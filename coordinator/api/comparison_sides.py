@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple, NoReturn
 
-from domain.comparison import MOST_CAMPAIGNS, MOST_IN_ALL, MOST_SIDES
-from domain.names import is_campaign_id, is_host_name
-from domain.problems import InvalidInput, Problem
-from domain.texts import words_of
+from domain.runs.comparison import MOST_CAMPAIGNS, MOST_IN_ALL, MOST_SIDES
+from domain.values.names import is_campaign_id, is_host_name
+from domain.values.problems import InvalidInput, Problem
+from domain.values.texts import words_of
 
 BETWEEN_SIDES = ";"
 

@@ -5,17 +5,18 @@ from dataclasses import replace
 from apiflask import APIBlueprint
 from pydantic import BaseModel, Field
 
-from coordinator.analysis.comparison import Measured, compare, measured
-from coordinator.analysis.host_factor import host_factor, hosts_of, of_host
+from coordinator.analysis.runs.comparison import Measured, compare, measured
+from coordinator.analysis.runs.host_factor import host_factor, hosts_of, of_host
 from coordinator.api.comparison_sides import Wanted, wanted_sides
 from coordinator.api.refusals import no_campaign
 from coordinator.services import services
-from coordinator.store import digests, reports, results
-from coordinator.store.database import Store
-from coordinator.store.keeping import labels_of
-from domain.comparison import MOST_IN_ALL, MOST_SIDES, Comparison
-from domain.host_factor import HostFactor
-from domain.problems import InvalidInput, Problem
+from coordinator.store.campaigns import reports
+from coordinator.store.campaigns.keeping import labels_of
+from coordinator.store.measured import digests, results
+from coordinator.store.rows.database import Store
+from domain.runs.comparison import MOST_IN_ALL, MOST_SIDES, Comparison
+from domain.runs.host_factor import HostFactor
+from domain.values.problems import InvalidInput, Problem
 
 blueprint = APIBlueprint("comparisons", __name__, tag="Comparisons")
 

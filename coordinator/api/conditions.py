@@ -6,7 +6,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from pydantic import BaseModel, Field
 
-from domain.condition_terms import LISTED
+from domain.loads.condition_terms import LISTED
 
 blueprint = APIBlueprint("conditions", __name__, tag="Catalogue")
 

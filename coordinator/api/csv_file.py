@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from coordinator.api.provenance import provenance
-from domain.carrying import CarriedBlocks, CarriedRates, OverloadedTrials
-from domain.metric import SHARE_METRICS
-from domain.report import CampaignReport, Percentiles
-from domain.rounding import rounded
+from domain.loads.metric import SHARE_METRICS
+from domain.reports.carrying import CarriedBlocks, CarriedRates, OverloadedTrials
+from domain.reports.report import CampaignReport, Percentiles
+from domain.values.rounding import rounded
 
 
 def csv_lines(model: type[BaseModel], report: CampaignReport, field: str) -> Iterator[str]:

@@ -13,8 +13,8 @@ from flask import current_app
 from coordinator.api import once
 from coordinator.api.refusals import MEDIA_TYPE, ProblemDocument
 from coordinator.server.limits import WORKER_PREFIX
-from coordinator.store.idempotency import MAX_KEY
-from domain.campaign import Campaign
+from coordinator.store.people.idempotency import MAX_KEY
+from domain.campaigns.campaign import Campaign
 
 _KEPT = "showdown.document"
 _WORKERS = "showdown.workers_document"

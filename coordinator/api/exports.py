@@ -5,8 +5,8 @@ from flask import Response
 
 from coordinator.api.campaigns import report_of
 from coordinator.api.media import JUNIT, MARKDOWN
-from domain.report_junit import junit_of
-from domain.report_markdown import markdown_of
+from domain.reports.report_junit import junit_of
+from domain.reports.report_markdown import markdown_of
 
 blueprint = APIBlueprint("exports", __name__, tag="Campaigns")
 

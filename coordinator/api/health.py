@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from coordinator.api.media import Responses
 from coordinator.auth import public
 from coordinator.services import services
-from domain.trouble import Readiness
+from domain.service.trouble import Readiness
 
 blueprint = APIBlueprint("health", __name__, tag="Health")
 _NOT_READY: Responses = {

@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 from coordinator.api.media import HLOG
 from coordinator.api.refusals import no_campaign
 from coordinator.services import services
-from coordinator.store import views
-from coordinator.store.cell_trials import began_s, counted_trials
-from coordinator.store.models import TrialRow
-from domain.campaign import Campaign, Cell
-from domain.hdr_log import MIMETYPE, Interval, hdr_log, intervals_of
+from coordinator.store.campaigns import views
+from coordinator.store.campaigns.cell_trials import began_s, counted_trials
+from coordinator.store.rows.models import TrialRow
+from domain.campaigns.campaign import Campaign, Cell
+from domain.reports.hdr_log import MIMETYPE, Interval, hdr_log, intervals_of
 
 blueprint = APIBlueprint("histograms", __name__)
 

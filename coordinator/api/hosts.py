@@ -12,9 +12,9 @@ from coordinator.access import audit
 from coordinator.api.codec import error_response
 from coordinator.api.refusals import Code
 from coordinator.services import services
-from coordinator.store import draining, enrolments, removal
-from domain.frozen import Frozen
-from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
+from coordinator.store.hosts import draining, enrolments, removal
+from domain.hosts.host_tokens import RANDOM_BYTES, hash_of, token_of
+from domain.values.frozen import Frozen
 
 blueprint = APIBlueprint("hosts", __name__, tag="Hosts")
 

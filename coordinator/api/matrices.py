@@ -12,13 +12,13 @@ from coordinator.api.codec import error_response
 from coordinator.api.refusals import Code
 from coordinator.scheduling.dispatch import DispatchError
 from coordinator.services import services
-from coordinator.store.matrices import matrix_of
-from coordinator.store.models import HostRow
-from coordinator.store.submission import is_online
-from domain.frozen import Frozen
-from domain.names import Name
-from domain.problems import InvalidInput, Problem
-from domain.traits import TraitMatrix
+from coordinator.store.capabilities.matrices import matrix_of
+from coordinator.store.lifecycle.submission import is_online
+from coordinator.store.rows.models import HostRow
+from domain.trials.traits import TraitMatrix
+from domain.values.frozen import Frozen
+from domain.values.names import Name
+from domain.values.problems import InvalidInput, Problem
 
 blueprint = APIBlueprint("matrices", __name__, tag="Matrix")
 

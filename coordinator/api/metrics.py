@@ -14,9 +14,9 @@ from prometheus_client.registry import Collector
 
 from coordinator.api.campaigns import brief_report
 from coordinator.services import services
-from coordinator.store import gauges
-from domain.report import CampaignReport, Family
-from domain.trouble import Part, Readiness
+from coordinator.store.hosts import gauges
+from domain.reports.report import CampaignReport, Family
+from domain.service.trouble import Part, Readiness
 
 blueprint = APIBlueprint("metrics", __name__, enable_openapi=False)
 

@@ -11,10 +11,10 @@ from coordinator.access import audit
 from coordinator.api.once import once
 from coordinator.api.rules import check_receivers
 from coordinator.services import services
-from coordinator.store import notices as store
-from coordinator.store import rules
-from coordinator.store.quarantine import readable
-from domain.notice import NewNotice, Notice
+from coordinator.store.rows.quarantine import readable
+from coordinator.store.runs import notices as store
+from coordinator.store.runs import rules
+from domain.runs.notice import NewNotice, Notice
 
 blueprint = APIBlueprint("notices", __name__, tag="Notices")
 

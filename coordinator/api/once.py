@@ -13,8 +13,8 @@ from werkzeug.exceptions import UnprocessableEntity
 from coordinator.access import audit
 from coordinator.api.refusals import Code
 from coordinator.services import services
-from coordinator.store import idempotency
-from domain.problems import InvalidInput, Problem
+from coordinator.store.people import idempotency
+from domain.values.problems import InvalidInput, Problem
 
 KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"

@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 from coordinator.api.codec import error_response, is_public_api
 from coordinator.api.document import path_of_rule, present_document
 from coordinator.api.refusals import Code
-from domain.problems import Problem
+from domain.values.problems import Problem
 
 
 def refuse_unknown_parameters() -> Response | None:

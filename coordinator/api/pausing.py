@@ -8,7 +8,8 @@ from apiflask import APIBlueprint
 
 from coordinator.access.principal import author
 from coordinator.api.campaigns import get_view, move_campaign
-from coordinator.store import transitions, views
+from coordinator.store.campaigns import views
+from coordinator.store.lifecycle import transitions
 
 blueprint = APIBlueprint("pausing", __name__, tag="Pauses")
 

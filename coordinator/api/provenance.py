@@ -3,7 +3,7 @@
 These are columns and no comment line: every line stays attributed when files are joined, sorted or filtered.
 """
 
-from domain.report import CampaignReport
+from domain.reports.report import CampaignReport
 
 _FACTS = (
     *("kernel", "cpu_model", "cpus", "virtualisation", "mitigations", "commit"),

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 
 from coordinator import ticker
 from coordinator.services import services
-from coordinator.store import quarantine as store
-from coordinator.store.quarantine import REMEDIES, Kind
-from coordinator.store.times import iso
+from coordinator.store.rows import quarantine as store
+from coordinator.store.rows.quarantine import REMEDIES, Kind
+from coordinator.store.rows.times import iso
 
 blueprint = APIBlueprint("quarantine", __name__, tag="Quarantine")
 

@@ -12,7 +12,7 @@ from typing import NoReturn
 from pydantic import BaseModel, Field
 from werkzeug.exceptions import Conflict, NotFound
 
-from domain.problems import SET_ASIDE, Problem
+from domain.values.problems import SET_ASIDE, Problem
 
 MEDIA_TYPE = "application/problem+json"
 DOCUMENTED_AT = "/docs/api"

@@ -12,10 +12,10 @@ from coordinator.access import audit
 from coordinator.api.once import once
 from coordinator.notice_settings import NoticeSettings
 from coordinator.services import services
-from coordinator.store import rules as store
-from coordinator.store.quarantine import readable
-from domain.problems import InvalidInput, Problem
-from domain.rule import NewRule, Rule
+from coordinator.store.rows.quarantine import readable
+from coordinator.store.runs import rules as store
+from domain.runs.rule import NewRule, Rule
+from domain.values.problems import InvalidInput, Problem
 
 blueprint = APIBlueprint("rules", __name__, tag="Trends")
 

@@ -14,11 +14,11 @@ from coordinator.access.principal import author
 from coordinator.api.once import once
 from coordinator.api.refusals import Code, CodedConflict
 from coordinator.services import services
-from coordinator.store import schedules as store
-from coordinator.store.schedule_views import all_schedules as rows
-from coordinator.store.schedule_views import schedule_view
-from coordinator.store.schedules import ScheduleRow
-from domain.schedule import NewSchedule, Schedule, ScheduleChanges
+from coordinator.store.runs import schedules as store
+from coordinator.store.runs.schedule_views import all_schedules as rows
+from coordinator.store.runs.schedule_views import schedule_view
+from coordinator.store.runs.schedules import ScheduleRow
+from domain.runs.schedule import NewSchedule, Schedule, ScheduleChanges
 
 blueprint = APIBlueprint("schedules", __name__, tag="Schedules")
 

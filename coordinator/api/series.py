@@ -7,9 +7,9 @@ from flask import abort
 from pydantic import BaseModel, Field
 
 from coordinator.services import services
-from coordinator.store import series as store
-from domain.frozen import Frozen
-from domain.trend import Series, TrendReport
+from coordinator.store.runs import series as store
+from domain.runs.trend import Series, TrendReport
+from domain.values.frozen import Frozen
 
 blueprint = APIBlueprint("series", __name__, tag="Trends")
 

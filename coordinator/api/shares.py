@@ -20,11 +20,12 @@ from coordinator.access.principal import required
 from coordinator.api.once import key_of_request, once
 from coordinator.api.refusals import no_campaign
 from coordinator.services import services
-from coordinator.store import shares as store
-from coordinator.store import transitions, views
-from coordinator.store.times import iso
-from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
-from domain.scopes import SHARE_PREFIX, NewShare
+from coordinator.store.campaigns import views
+from coordinator.store.lifecycle import transitions
+from coordinator.store.people import shares as store
+from coordinator.store.rows.times import iso
+from domain.hosts.host_tokens import RANDOM_BYTES, hash_of, token_of
+from domain.service.scopes import SHARE_PREFIX, NewShare
 
 blueprint = APIBlueprint("shares", __name__, tag="Links")
 

@@ -6,14 +6,15 @@ from apiflask import APIBlueprint
 from flask import Response, abort, jsonify
 from pydantic import BaseModel, Field
 
-from coordinator.analysis.flamegraph import flame_svg, shares
+from coordinator.analysis.kernel.flamegraph import flame_svg, shares
 from coordinator.api.media import SVG, TEXT
 from coordinator.api.refusals import no_campaign
 from coordinator.services import services
-from coordinator.store import digests, results, trials, views
-from domain.campaign import Campaign
-from domain.merged_stacks import MergedStacks
-from domain.stacks import Stacks
+from coordinator.store.campaigns import views
+from coordinator.store.measured import digests, results, trials
+from domain.campaigns.campaign import Campaign
+from domain.probes.merged_stacks import MergedStacks
+from domain.probes.stacks import Stacks
 
 blueprint = APIBlueprint("stacks", __name__, tag="Stacks")
 

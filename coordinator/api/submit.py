@@ -11,7 +11,7 @@ from coordinator import ticker
 from coordinator.api.campaigns import campaign_of_request, store_campaign
 from coordinator.api.once import once
 from coordinator.services import services
-from coordinator.store import views
+from coordinator.store.campaigns import views
 
 blueprint = APIBlueprint("submit", __name__, tag="Campaigns")
 

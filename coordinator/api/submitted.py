@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from coordinator.services import services
-from coordinator.store.all_problems import all_problems
-from domain.campaign import Campaign, read_campaign
-from domain.problems import InvalidInput, Problem
+from coordinator.store.lifecycle.all_problems import all_problems
+from domain.campaigns.campaign import Campaign, read_campaign
+from domain.values.problems import InvalidInput, Problem
 
 
 def read_submitted(data: Mapping[str, Any], *, more: Iterable[Problem] = ()) -> Campaign:

@@ -14,10 +14,10 @@ from coordinator.access.principal import Kind, required
 from coordinator.api.codec import error_response
 from coordinator.api.refusals import Code
 from coordinator.services import services
-from coordinator.store import user_tokens as store
-from coordinator.store.times import iso
-from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
-from domain.scopes import USER_PREFIX, NewToken, Scope
+from coordinator.store.people import user_tokens as store
+from coordinator.store.rows.times import iso
+from domain.hosts.host_tokens import RANDOM_BYTES, hash_of, token_of
+from domain.service.scopes import USER_PREFIX, NewToken, Scope
 
 blueprint = APIBlueprint("tokens", __name__, tag="Tokens")
 

@@ -4,12 +4,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from domain.counters import Counters
-from domain.cpu_time import CpuTime
-from domain.evidence import Proof
-from domain.explanation import Decomposition
-from domain.figures import TrialFigure, TrialSeries
-from domain.trial import ProbeReading, Reason, SliceResult
+from domain.hosts.cpu_time import CpuTime
+from domain.reports.explanation import Decomposition
+from domain.trials.counters import Counters
+from domain.trials.evidence import Proof
+from domain.trials.figures import TrialFigure, TrialSeries
+from domain.trials.trial import ProbeReading, Reason, SliceResult
 
 _VALID_ONLY = "null if the trial is invalid: it does not describe the datapath."
 

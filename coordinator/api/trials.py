@@ -9,22 +9,23 @@ from apiflask import APIBlueprint
 from flask import Response, abort, jsonify, stream_with_context
 from pydantic import BaseModel, Field
 
-from coordinator.analysis.decomposition import of_trial
-from coordinator.analysis.flamegraph import flame_svg
-from coordinator.analysis.path import StagePath
+from coordinator.analysis.kernel.decomposition import of_trial
+from coordinator.analysis.kernel.flamegraph import flame_svg
+from coordinator.analysis.kernel.path import StagePath
 from coordinator.api.codec import error_response
 from coordinator.api.media import SVG, TEXT
 from coordinator.api.refusals import Code, no_campaign
 from coordinator.api.telemetry_views import TrialStages
 from coordinator.api.trial_views import TrialList, TrialView
 from coordinator.services import services
-from coordinator.store import digests, results, views
-from coordinator.store.places import stage_path
-from coordinator.store.trials import ListedTrial, every_trial, trial_page
+from coordinator.store.campaigns import views
+from coordinator.store.capabilities.places import stage_path
+from coordinator.store.measured import digests, results
+from coordinator.store.measured.trials import ListedTrial, every_trial, trial_page
 from coordinator.telemetry import reader
-from domain.problems import InvalidInput, Problem
-from domain.stacks import Stacks
-from domain.trial import TrialResult
+from domain.probes.stacks import Stacks
+from domain.trials.trial import TrialResult
+from domain.values.problems import InvalidInput, Problem
 
 blueprint = APIBlueprint("trials", __name__, tag="Trials")
 

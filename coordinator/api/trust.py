@@ -3,8 +3,8 @@
 from apiflask import APIBlueprint
 
 from coordinator.services import services
-from coordinator.store import self_comparisons as store
-from domain.trust import Trust
+from coordinator.store.runs import self_comparisons as store
+from domain.runs.trust import Trust
 
 blueprint = APIBlueprint("trust", __name__, tag="Trends")
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from coordinator.scheduling.lifecycle import CampaignState
-from coordinator.store.database import Store
-from coordinator.store.models import CampaignRow
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.models import CampaignRow
 
 LONGEST_S = 20
 AT_ONCE = 3  # of the eight threads of users

@@ -15,9 +15,9 @@ from werkzeug.exceptions import BadRequest
 from coordinator import auth
 from coordinator.api.codec import error_response
 from coordinator.services import services
-from coordinator.store.enrolments import note_peer
-from domain.problems import InvalidInput, problems_of
-from domain.protocol import HEADER, PROTOCOL, Protocol, decode, mismatch
+from coordinator.store.hosts.enrolments import note_peer
+from domain.hosts.protocol import HEADER, PROTOCOL, Protocol, decode, mismatch
+from domain.values.problems import InvalidInput, problems_of
 
 UPGRADE_REQUIRED = 426
 """The status for an incompatible worker. Its reports stay on its disk, as this is no word on a report itself."""

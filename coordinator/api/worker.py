@@ -1,4 +1,4 @@
-"""The API of worker hosts, each with its own token; the bodies are the types of :mod:`domain.jobs`."""
+"""The API of worker hosts, each with its own token; the bodies are the types of :mod:`domain.service.jobs`."""
 
 from importlib.metadata import version
 
@@ -14,15 +14,17 @@ from coordinator.api.codec import error_response
 from coordinator.api.document import workers_document
 from coordinator.api.refusals import no_campaign
 from coordinator.services import services
-from coordinator.store import enrolments, views, work
-from coordinator.store.matrices import store_matrix
-from coordinator.store.vitals import store_vitals
-from domain.host_identity import Greeting, HostIdentity, Welcome
-from domain.host_tokens import SelfEnrolment
-from domain.jobs import BlockJob, CampaignProgress, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
-from domain.problems import InvalidInput, Problem
-from domain.traits import TraitMatrix
-from domain.vitals import HostVitals
+from coordinator.store.campaigns import views
+from coordinator.store.capabilities.matrices import store_matrix
+from coordinator.store.hosts import enrolments
+from coordinator.store.hosts.vitals import store_vitals
+from coordinator.store.lifecycle import work
+from domain.hosts.host_identity import Greeting, HostIdentity, Welcome
+from domain.hosts.host_tokens import SelfEnrolment
+from domain.service.jobs import BlockJob, CampaignProgress, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
+from domain.service.vitals import HostVitals
+from domain.trials.traits import TraitMatrix
+from domain.values.problems import InvalidInput, Problem
 
 blueprint = APIBlueprint("worker", __name__, tag="Worker")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from coordinator.bundle.refusal import Unreadable, quoted
-from domain.texts import error_text
+from domain.values.texts import error_text
 
 MOST_BYTES = 4 << 30  # decompressed, of the whole bundle
 MOST_FILES = 100_000

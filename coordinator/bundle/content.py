@@ -7,20 +7,20 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from coordinator.analysis.digest import block_digest
-from coordinator.analysis.path import StagePath
+from coordinator.analysis.kernel.path import StagePath
+from coordinator.analysis.trials.digest import block_digest
 from coordinator.bundle.manifest import first_problem
 from coordinator.bundle.refusal import Unreadable
 from coordinator.scheduling.lifecycle import accepted_attempt
 from coordinator.scheduling.records import AttemptRecord, SearchStep
-from domain.block import PlannedBlock
-from domain.bounds import MAX_TRIALS, MAX_VARIANTS, Index, When, Word
-from domain.campaign import Campaign
-from domain.frozen import Frozen
-from domain.jobs import MOST_ATTEMPTS
-from domain.names import BlockId, HostName, Label, Name
-from domain.place import Place
-from domain.trial import BlockResult
+from domain.campaigns.campaign import Campaign
+from domain.probes.place import Place
+from domain.service.jobs import MOST_ATTEMPTS
+from domain.trials.block import PlannedBlock
+from domain.trials.trial import BlockResult
+from domain.values.bounds import MAX_TRIALS, MAX_VARIANTS, Index, When, Word
+from domain.values.frozen import Frozen
+from domain.values.names import BlockId, HostName, Label, Name
 
 MOST_ATTEMPT_BYTES = 64 << 20  # a worker's report has at most a quarter of it
 MOST_OTHER_BYTES = 256 << 20  # the report of the largest campaign has a tenth of it

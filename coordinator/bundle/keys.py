@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from coordinator.private_files import own_text, write_new
-from domain.texts import error_text
+from domain.values.texts import error_text
 
 PREFIX = "ed25519:"
 SIGNATURE_BYTES = 64

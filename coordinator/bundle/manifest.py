@@ -9,10 +9,10 @@ from pydantic import Field, ValidationError
 from coordinator.bundle.archive import MOST_BYTES, MOST_FILES
 from coordinator.bundle.refusal import Unreadable, quoted
 from coordinator.bundle.version import AnalysisVersion, Sha256
-from domain.bounds import MAX_COUNT, Word
-from domain.frozen import Frozen
-from domain.names import CampaignId, CampaignName
-from domain.problems import problems_of
+from domain.values.bounds import MAX_COUNT, Word
+from domain.values.frozen import Frozen
+from domain.values.names import CampaignId, CampaignName
+from domain.values.problems import problems_of
 
 FORMAT = "showdown-bundle"
 VERSION: Literal[1] = 1

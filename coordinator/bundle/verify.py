@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from coordinator.analysis.path import StagePath
-from coordinator.analysis.report import build_report
+from coordinator.analysis.kernel.path import StagePath
+from coordinator.analysis.reports.report import build_report
 from coordinator.bundle.content import campaign_of, read_attempt, read_path, record_of, with_accepted
 from coordinator.bundle.differences import Difference, differences
 from coordinator.bundle.keys import PublicKey
@@ -15,10 +15,10 @@ from coordinator.bundle.reading import Bundle
 from coordinator.bundle.refusal import Unreadable, quoted
 from coordinator.bundle.version import AnalysisVersion, analysis_version
 from coordinator.scheduling.records import AttemptRecord
-from domain.campaign import Campaign
-from domain.report import CampaignReport
-from domain.texts import error_text
-from domain.toml_text import toml_text
+from domain.campaigns.campaign import Campaign
+from domain.campaigns.toml_text import toml_text
+from domain.reports.report import CampaignReport
+from domain.values.texts import error_text
 
 
 @dataclass(frozen=True)

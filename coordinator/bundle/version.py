@@ -11,8 +11,8 @@ from pydantic import Field
 import coordinator.analysis
 import coordinator.scheduling
 import domain
-from domain.bounds import Word
-from domain.frozen import Frozen
+from domain.values.bounds import Word
+from domain.values.frozen import Frozen
 
 _ROOMS = (coordinator.analysis, coordinator.scheduling, domain)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

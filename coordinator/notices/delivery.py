@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 from coordinator.config import Settings
 from coordinator.notices import mail, webhook
-from coordinator.store import outbox
-from coordinator.store.database import Store
-from coordinator.store.outbox import Message
-from domain.texts import error_text
+from coordinator.store.rows.database import Store
+from coordinator.store.runs import outbox
+from coordinator.store.runs.outbox import Message
+from domain.values.texts import error_text
 
 INTERVAL_S = 5.0
 

@@ -12,9 +12,9 @@ from email.utils import formatdate
 from typing import Any
 
 from coordinator.notice_settings import MailSettings, NoticeSettings
-from domain.comparison import COLUMNS
-from domain.outcome import state_text
-from domain.texts import counted, error_text
+from domain.reports.outcome import state_text
+from domain.runs.comparison import COLUMNS
+from domain.values.texts import counted, error_text
 
 TIMEOUT_S = 10.0  # of each read and write
 TOTAL_S = 30.0  # of one mail: a server that sends a byte now and then must not hold up all other messages

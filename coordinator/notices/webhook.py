@@ -6,7 +6,7 @@ import hmac
 
 import httpx
 
-from domain.texts import error_text
+from domain.values.texts import error_text
 
 TOTAL_S = 10.0
 """The time limit of one attempt: name look-up, connection, request and answer together."""

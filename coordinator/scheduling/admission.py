@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from coordinator.scheduling.block_size import too_large
 from coordinator.scheduling.datagram_levels import without_datagrams
 from coordinator.scheduling.open_rates import unsupported_rates
-from domain.campaign import Campaign
-from domain.hints import did_you_mean
-from domain.jobs import HostCapabilities, Variant
-from domain.load import CapacityLoad, ShareLoad
-from domain.names import datapath_of
-from domain.placement import dut_cpus
-from domain.problems import InvalidInput, Problem
-from domain.texts import counted
-from domain.variant_names import FAMILIES, known_names, unknown_name
-from domain.workload import fill_parameters
+from domain.campaigns.campaign import Campaign
+from domain.hosts.placement import dut_cpus
+from domain.loads.load import CapacityLoad, ShareLoad
+from domain.loads.workload import fill_parameters
+from domain.service.jobs import HostCapabilities, Variant
+from domain.service.variant_names import FAMILIES, known_names, unknown_name
+from domain.values.hints import did_you_mean
+from domain.values.names import datapath_of
+from domain.values.problems import InvalidInput, Problem
+from domain.values.texts import counted
 
 # What a worker carried before it could state it. One rule for both fields: what is not stated is what old workers had.
 # It refuses nothing that an old worker can run, and admits nothing that it cannot (docs/decisions/0025).

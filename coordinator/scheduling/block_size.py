@@ -1,7 +1,7 @@
 """How large a block may be: its report is one message, and a coordinator takes 16 MiB. Pure."""
 
-from domain.campaign import Campaign
-from domain.problems import Problem
+from domain.campaigns.campaign import Campaign
+from domain.values.problems import Problem
 
 MAX_BLOCK_SLICES = 30_000
 """A slice is 400 bytes of a report at most; the rest of the message is for histograms and readings."""

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Goal, Search, initial_search
 from coordinator.scheduling.step_result import Aim
-from domain.block import Block, PlannedBlock
-from domain.campaign import Campaign
-from domain.condition import PLAIN
-from domain.load import MAX_RATE_PER_S, Load, OpenLoad, ShareLoad
-from domain.report import Calibration
-from domain.searched import CALIBRATION_STEPS, shares_of
-from domain.trial import TrialResult
+from domain.campaigns.campaign import Campaign
+from domain.loads.condition import PLAIN
+from domain.loads.load import MAX_RATE_PER_S, Load, OpenLoad, ShareLoad
+from domain.loads.searched import CALIBRATION_STEPS, shares_of
+from domain.reports.report import Calibration
+from domain.trials.block import Block, PlannedBlock
+from domain.trials.trial import TrialResult
 
 CALIBRATION_WIDTH = 0.05  # of the bounds of the capacity that shares refer to
 CALIBRATION_CONFIDENCE = 0.80

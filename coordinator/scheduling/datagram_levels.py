@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from domain.campaign import Campaign
-from domain.jobs import HostCapabilities
-from domain.problems import Problem
+from domain.campaigns.campaign import Campaign
+from domain.service.jobs import HostCapabilities
+from domain.values.problems import Problem
 
 
 def without_datagrams(campaign: Campaign, hosts: Sequence[HostCapabilities]) -> Iterator[Problem]:

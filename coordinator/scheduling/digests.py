@@ -1,7 +1,7 @@
 """What the analysis reads of a trial: a few hundred bytes, where the trial with its histograms has many thousand.
 
-A digest is made once, when a result is accepted (coordinator/analysis/digest.py). It has the attributes of
-:class:`domain.trial.TrialResult` that the analysis needs, and figures in place of histograms. Plain values.
+A digest is made once, when a result is accepted (coordinator/analysis/trials/digest.py). It has the attributes of
+:class:`domain.trials.trial.TrialResult` that the analysis needs, and figures in place of histograms. Plain values.
 """
 
 from array import array
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from domain.episodes import Episodes
-from domain.histogram import LatencyHistogram
-from domain.telemetry import TelemetryAccount
-from domain.trial import REASON_CLASSES, TRANSIENT_REASONS, Finding, Reason, ReasonClass
-from domain.watched import StageRole
+from domain.probes.telemetry import TelemetryAccount
+from domain.probes.watched import StageRole
+from domain.trials.episodes import Episodes
+from domain.trials.histogram import LatencyHistogram
+from domain.trials.trial import REASON_CLASSES, TRANSIENT_REASONS, Finding, Reason, ReasonClass
 
 FIELDS = (
     "requests",
@@ -107,7 +107,7 @@ class Times(NamedTuple):
 
 
 class DeclaredKey(NamedTuple):
-    """A figure that a trial's workload declares; fields of :class:`domain.figures.TrialFigure`."""
+    """A figure that a trial's workload declares; fields of :class:`domain.trials.figures.TrialFigure`."""
 
     name: str
     title: str
@@ -213,7 +213,7 @@ class TrialDigest:
 
     @property
     def has_shares(self) -> bool:
-        """As :func:`domain.exceedance.has_shares`."""
+        """As :func:`domain.trials.exceedance.has_shares`."""
         over = self.numbers[_OVER]
         return over == over and (self.valid or kinds_of(self.reasons).is_outcome)
 

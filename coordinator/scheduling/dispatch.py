@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from celery import Celery
 from kombu import Queue
 
-from domain.jobs import RUN_BLOCK_TASK, BlockMessage, queue_name
-from domain.messages import (
+from domain.service.jobs import RUN_BLOCK_TASK, BlockMessage, queue_name
+from domain.service.messages import (
     BLOCK_PRIORITY,
     MAX_QUEUED,
     PING_TASK,
@@ -26,8 +26,8 @@ from domain.messages import (
     redis_list,
     signed_headers,
 )
-from domain.texts import error_text
-from domain.traits import TEST_TRAITS_TASK
+from domain.trials.traits import TEST_TRAITS_TASK
+from domain.values.texts import error_text
 
 BROKER_TIMEOUT_S = 2.0  # longest delay of an HTTP request by an unreachable broker
 

@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from coordinator.scheduling import cron
-from domain.duration import duration_text
-from domain.texts import counted
+from domain.loads.duration import duration_text
+from domain.values.texts import counted
 
 LOOK_S = 5.0  # until replicates whose run before is open look again
 AGAIN_S = 60.0  # until a refused replicate is tried again: its host may be restarting

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from coordinator.scheduling.admission import KnownHost, why_not
-from domain.campaign import Campaign
-from domain.names import datapath_of
-from domain.primary import read_primary
+from domain.campaigns.campaign import Campaign
+from domain.campaigns.primary import read_primary
+from domain.values.names import datapath_of
 
 
 def without_missing(campaign: Campaign, hosts: Sequence[KnownHost]) -> Campaign:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
-from domain.trial import MAX_ATTEMPTS, BlockResult
+from domain.trials.trial import MAX_ATTEMPTS, BlockResult
 
 CALIBRATION_ATTEMPTS = 8  # of a block that finds the capacity: a host is often disturbed for longer than three attempts
 

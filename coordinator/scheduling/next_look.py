@@ -6,9 +6,9 @@ narrow enough. Whether a campaign goes on depends on widths and time, never on w
 
 import math
 
-from domain.budget import budget_s_of
-from domain.campaign import MAX_BLOCKS, Campaign
-from domain.looks import MAX_LOOKS, Look, Looks
+from domain.campaigns.budget import budget_s_of
+from domain.campaigns.campaign import MAX_BLOCKS, Campaign
+from domain.reports.looks import MAX_LOOKS, Look, Looks
 
 MAX_ROUNDS = 200  # as many as a campaign may plan
 _LARGEST_SHARE = 0.95  # of a look that is not the last

@@ -13,11 +13,18 @@ from coordinator.scheduling.calibration import calibration_load, calibration_sea
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Search, replay_steps
 from coordinator.scheduling.step_result import Aim, StepResult, step_result
-from domain.campaign import Campaign
-from domain.load import MAX_RATE_PER_S
-from domain.report import Calibration
-from domain.searched import CALIBRATION_STEPS, CHECK_CHANGE, CapacityBounds, CapacityCheck, OpenCapacities, shares_of
-from domain.texts import share_text
+from domain.campaigns.campaign import Campaign
+from domain.loads.load import MAX_RATE_PER_S
+from domain.loads.searched import (
+    CALIBRATION_STEPS,
+    CHECK_CHANGE,
+    CapacityBounds,
+    CapacityCheck,
+    OpenCapacities,
+    shares_of,
+)
+from domain.reports.report import Calibration
+from domain.values.texts import share_text
 
 
 def with_open_capacity(

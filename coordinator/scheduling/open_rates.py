@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from domain.campaign import Campaign
-from domain.jobs import HostCapabilities
-from domain.load import AnyLoad, ClosedLoad, OpenLoad
-from domain.problems import Problem
+from domain.campaigns.campaign import Campaign
+from domain.loads.load import AnyLoad, ClosedLoad, OpenLoad
+from domain.service.jobs import HostCapabilities
+from domain.values.problems import Problem
 
 
 def unsupported_rates(campaign: Campaign, hosts: Sequence[HostCapabilities]) -> Iterator[Problem]:

@@ -19,12 +19,11 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import cycle, repeat
 
 from coordinator.scheduling.calibration import calibration_load
-from domain.block import PlannedBlock
-from domain.campaign import CALIBRATION, Campaign
-from domain.focus import added_labels, added_levels, added_slices
-from domain.load import CapacityLoad, ShareLoad
-from domain.probed import watched_levels
-from domain.searched import (
+from domain.campaigns.campaign import CALIBRATION, Campaign
+from domain.campaigns.focus import added_labels, added_levels, added_slices
+from domain.loads.load import CapacityLoad, ShareLoad
+from domain.loads.probed import watched_levels
+from domain.loads.searched import (
     CALIBRATION_STEPS,
     CHECK_STEPS,
     CHECK_TRIALS,
@@ -32,6 +31,7 @@ from domain.searched import (
     shares_of,
     trials_of_step,
 )
+from domain.trials.block import PlannedBlock
 
 
 def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBlock, ...]:

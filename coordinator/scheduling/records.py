@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from coordinator.scheduling.digests import BlockDigest
-from domain.trial import BlockResult
+from domain.trials.trial import BlockResult
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,12 @@ from coordinator.scheduling import likelihood
 from coordinator.scheduling.likelihood import RateTrials
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.step_result import Aim, StepResult, is_judged, step_result
-from domain.campaign import Campaign
-from domain.capacity import SEARCH_STEPS
-from domain.load import MAX_RATE_PER_S, CapacityLoad
-from domain.report import Calibration
-from domain.searched import COARSE_STEPS, SEARCH_REQUESTS, CapacityBounds
-from domain.texts import rounded_text, share_text
+from domain.campaigns.campaign import Campaign
+from domain.loads.capacity import SEARCH_STEPS
+from domain.loads.load import MAX_RATE_PER_S, CapacityLoad
+from domain.loads.searched import COARSE_STEPS, SEARCH_REQUESTS, CapacityBounds
+from domain.reports.report import Calibration
+from domain.values.texts import rounded_text, share_text
 
 REACH_DOWN = 16.0  # a search begins this many times below the closed-loop capacity …
 REACH_UP = 1.2  # … and above it: the host may have drifted since the calibration

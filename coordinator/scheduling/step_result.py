@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coordinator.scheduling.records import AttemptRecord
-from domain.capacity import USUAL_ERRORS
-from domain.load import Arrival, CapacityLoad
-from domain.searched import SEARCH_REQUESTS
-from domain.trial import TRANSIENT_REASONS, Reason, SliceResult, TrialResult
+from domain.loads.capacity import USUAL_ERRORS
+from domain.loads.load import Arrival, CapacityLoad
+from domain.loads.searched import SEARCH_REQUESTS
+from domain.trials.trial import TRANSIENT_REASONS, Reason, SliceResult, TrialResult
 
 MAX_DEVIATION = 0.01  # of the offered rate from the requested rate …
 ARRIVAL_ERRORS = 4.0  # … and so many standard deviations of a Poisson count

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordinator.telemetry.reader import FIELD_BOUNDS_NS, Influx, check_id, check_name, query
-from domain.sample import KERNEL_LATENCY, TRAFFIC, StageHistogram
+from domain.probes.sample import KERNEL_LATENCY, TRAFFIC, StageHistogram
 
 MAX_SERIES = 200
 MAX_POINTS = 1000  # per series

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import httpx
 
 from coordinator.telemetry.time_limit import LimitedTransport
-from domain.sample import BUCKETS, KERNEL_LATENCY, TRIAL_ID, bucket_bounds_ns, bucket_field
-from domain.texts import error_text
+from domain.probes.sample import BUCKETS, KERNEL_LATENCY, TRIAL_ID, bucket_bounds_ns, bucket_field
+from domain.values.texts import error_text
 
 TIMEOUT_S = 3.0  # of each read
 LIMIT_S = 6.0  # of the whole query

@@ -1,7 +1,7 @@
 """The deletion of a campaign's telemetry, with the statement that InfluxDB 1.x and 2.x share."""
 
 from coordinator.telemetry.reader import Influx, check_id, query
-from domain.campaign_points import MEASUREMENTS
+from domain.reports.campaign_points import MEASUREMENTS
 
 
 def delete_telemetry(influx: Influx, campaign_id: str) -> None:

@@ -10,7 +10,7 @@ from coordinator.api.document import operations, present_document
 from coordinator.api.refusals import MEANINGS
 from coordinator.web.entry import blueprint
 from coordinator.web.words import tick
-from domain.texts import count_text
+from domain.values.texts import count_text
 
 _ANY_NUMBER = 1e300  # a bound beyond it only says that the number is finite
 _DEEPEST = 3  # levels of nested objects in a table of fields

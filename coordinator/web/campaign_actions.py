@@ -8,8 +8,8 @@ from coordinator.api.pausing import pause_by_id, resume_by_id
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.web.entry import blueprint
 from coordinator.web.form_page import resubmitted
-from domain.campaign import Campaign
-from domain.toml_text import submitted_toml
+from domain.campaigns.campaign import Campaign
+from domain.campaigns.toml_text import submitted_toml
 
 
 @blueprint.post("/campaigns/<earlier>/again")

@@ -10,10 +10,10 @@ from coordinator.api.campaign_list import ListQuery, campaign_page
 from coordinator.api.catalogue import host_list
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store.campaign_list import Archived, Order
+from coordinator.store.campaigns.campaign_list import Archived, Order
 from coordinator.web.entry import blueprint
-from domain.outcome import Outcome
-from domain.problems import InvalidInput, problems_of
+from domain.reports.outcome import Outcome
+from domain.values.problems import InvalidInput, problems_of
 
 SHOWN = 50  # campaigns on a page
 _ORDERS = {

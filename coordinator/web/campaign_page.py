@@ -11,7 +11,7 @@ from coordinator.api.comparisons import host_factor_of
 from coordinator.api.trials import path_of
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import trials as store_trials
+from coordinator.store.measured import trials as store_trials
 from coordinator.web import grafana
 from coordinator.web.chart import capacity_chart, latency_chart, summary_chart, throughput_chart
 from coordinator.web.entry import blueprint
@@ -28,16 +28,16 @@ from coordinator.web.showdown_table import (
 )
 from coordinator.web.slow_table import slow_rows
 from coordinator.web.stage_bars import most_different, stage_charts
-from domain.campaign import Campaign
-from domain.comparison import COLUMNS
-from domain.failures import group_by_reasons, invalid_total
-from domain.figure_tables import figure_tables
-from domain.gate import counts_text, worst
-from domain.load import ClosedLoad
-from domain.outcome import PAUSED_BY_USER, Outcome, outcome_line, reasons_text
-from domain.report import MIN_PAIRS, CampaignReport
-from domain.texts import ratio_text
-from domain.toml_text import toml_text
+from domain.campaigns.campaign import Campaign
+from domain.campaigns.toml_text import toml_text
+from domain.loads.load import ClosedLoad
+from domain.reports.figure_tables import figure_tables
+from domain.reports.gate import counts_text, worst
+from domain.reports.outcome import PAUSED_BY_USER, Outcome, outcome_line, reasons_text
+from domain.reports.report import MIN_PAIRS, CampaignReport
+from domain.runs.comparison import COLUMNS
+from domain.trials.failures import group_by_reasons, invalid_total
+from domain.values.texts import ratio_text
 
 TRIALS_SHOWN = 60
 TABS = (

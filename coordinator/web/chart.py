@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from coordinator.web.showdown_table import Row, Table
-from domain.report import CellResult
+from domain.reports.report import CellResult
 
 WIDTH = 760
 LEFT = 170  # space for the longest datapath name

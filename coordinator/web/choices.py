@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from coordinator.api.catalogue import VariantOnHosts
-from domain.names import datapath_of
-from domain.workload import Parameter
+from domain.loads.workload import Parameter
+from domain.values.names import datapath_of
 
 
 @dataclass(frozen=True)

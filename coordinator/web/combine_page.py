@@ -6,9 +6,9 @@ from pydantic import ValidationError
 from coordinator.api import combinations as api
 from coordinator.api.combinations import CombinationQuery
 from coordinator.web.entry import blueprint
-from domain.combination import LEAST_RUNS
-from domain.comparison import COLUMNS
-from domain.problems import InvalidInput, problems_of
+from domain.runs.combination import LEAST_RUNS
+from domain.runs.comparison import COLUMNS
+from domain.values.problems import InvalidInput, problems_of
 
 _FIELDS = ("runs", "series", "schedule", "mixed")
 

@@ -11,13 +11,13 @@ from coordinator.api import comparisons as api
 from coordinator.api.campaign_list import MOST_LISTED
 from coordinator.api.comparison_sides import BETWEEN_SIDES, other_sides
 from coordinator.services import services
-from coordinator.store.campaign_list import Archived, Wanted, campaign_lines, campaign_page
+from coordinator.store.campaigns.campaign_list import Archived, Wanted, campaign_lines, campaign_page
 from coordinator.web.entry import blueprint
-from domain import comparison_table
-from domain.comparison import COLUMNS, MOST_SIDES, Comparison
-from domain.label_sides import sides_by_label, too_few_values
-from domain.problems import InvalidInput, Problem
-from domain.texts import words_of
+from domain.runs import comparison_table
+from domain.runs.comparison import COLUMNS, MOST_SIDES, Comparison
+from domain.runs.label_sides import sides_by_label, too_few_values
+from domain.values.problems import InvalidInput, Problem
+from domain.values.texts import words_of
 
 _OFFERED, _OFFERED_BELOW = 50, 20  # campaigns: to begin with, and below a comparison
 _SIDES = ("baseline", "other")

@@ -6,8 +6,8 @@ from coordinator.api.bundles import own_key
 from coordinator.api.histograms import name_of
 from coordinator.bundle.keys import KeyUnusable
 from coordinator.scheduling.lifecycle import CampaignState
-from domain.campaign import Cell
-from domain.report import CampaignReport
+from domain.campaigns.campaign import Cell
+from domain.reports.report import CampaignReport
 
 
 def evidence_of(report: CampaignReport) -> dict[str, Any]:

@@ -6,8 +6,8 @@ The grammar and its messages are the domain's; this module only finds the names.
 import re
 from collections.abc import Mapping
 
-from domain.expectation import UNNAMED
-from domain.problems import Problem
+from domain.campaigns.expectation import UNNAMED
+from domain.values.problems import Problem
 
 FIELD = "expect"
 _NAMED = re.compile(r"\s*(\w+)\s*=(?!=)\s*(.*)", re.ASCII)  # "a <= 5" and "a == 5" have no name

@@ -3,7 +3,7 @@
 from flask import render_template, request, url_for
 from markupsafe import Markup
 
-from coordinator.analysis.flamegraph import shares
+from coordinator.analysis.kernel.flamegraph import shares
 from coordinator.api import campaigns as api
 from coordinator.api import stacks as api_stacks
 from coordinator.web.entry import blueprint

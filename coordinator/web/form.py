@@ -1,4 +1,4 @@
-"""The campaign form: HTML fields ↔ the plain mapping that :func:`domain.campaign.read_campaign` takes. Pure.
+"""The campaign form: HTML fields ↔ the plain mapping that :func:`domain.campaigns.campaign.read_campaign` takes. Pure.
 
 The form checks nothing itself. It turns digits into numbers, leaves out what was left empty, and finds the field
 that each problem belongs to: limits and messages are the domain's. An empty form proposes the reference campaign.
@@ -16,9 +16,9 @@ from coordinator.web import expect_field, line_fields
 from coordinator.web.choices import Choice, ParameterField
 from coordinator.web.level_rows import LevelRow, row_of, rows_of
 from coordinator.web.presets import fitted, reference_campaign
-from domain.campaign import Campaign
-from domain.crossing import MAX_LEVELS
-from domain.problems import Problem, place_in_list
+from domain.campaigns.campaign import Campaign
+from domain.loads.crossing import MAX_LEVELS
+from domain.values.problems import Problem, place_in_list
 
 _TEXTS = ("name", "description", "reference", "budget")
 _INTEGERS = ("blocks", "slices", "clients", "seed", "focus_slices")

@@ -12,20 +12,20 @@ from coordinator.api import campaigns as api
 from coordinator.api.catalogue import host_list, variant_list
 from coordinator.api.submitted import read_submitted
 from coordinator.services import services
-from coordinator.store.planning import plan_of
-from coordinator.store.submission import admitted
+from coordinator.store.lifecycle.planning import plan_of
+from coordinator.store.lifecycle.submission import admitted
 from coordinator.web import form as forms
 from coordinator.web.choices import choice_of, in_order
 from coordinator.web.entry import blueprint, error_page, to_sign_in
 from coordinator.web.level_rows import KINDS
 from coordinator.web.presets import EMPTY, REFERENCE, Preset, fitted, left_out, presets, reference_campaign
 from coordinator.web.problem_links import entries, open_folds, said, toml_entries
-from domain.campaign import Campaign, toml_data
-from domain.condition_terms import grouped
-from domain.crossing import MAX_LEVELS
-from domain.estimate import Estimate, estimate_of
-from domain.problems import InvalidInput, Problem
-from domain.toml_text import toml_text
+from domain.campaigns.campaign import Campaign, toml_data
+from domain.campaigns.estimate import Estimate, estimate_of
+from domain.campaigns.toml_text import toml_text
+from domain.loads.condition_terms import grouped
+from domain.loads.crossing import MAX_LEVELS
+from domain.values.problems import InvalidInput, Problem
 
 _FAMILIES = ("datapaths", "workloads", "probes")
 _NOT_INPUT = frozenset({auth.CSRF_FIELD, "token", "next", "submit", "plan", "add_level"})  # buttons, and secrets

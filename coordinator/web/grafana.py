@@ -13,7 +13,7 @@ from flask import request
 from coordinator.access.sharing import is_shared
 from coordinator.config import LOOPBACK
 from coordinator.services import services
-from domain.campaign import Campaign
+from domain.campaigns.campaign import Campaign
 
 # The uids of the dashboards, which dashboards/ keeps stable.
 CAMPAIGN = "showdown"

@@ -6,11 +6,11 @@ from werkzeug.wrappers import Response
 from coordinator.api import hosts as api
 from coordinator.api.catalogue import enrolment_list, host_list
 from coordinator.services import services
-from coordinator.store.enrolments import AlreadyEnrolled
-from coordinator.store.host_work import work_by_host
+from coordinator.store.hosts.enrolments import AlreadyEnrolled
+from coordinator.store.hosts.host_work import work_by_host
 from coordinator.web import grafana
 from coordinator.web.entry import blueprint
-from domain.problems import InvalidInput
+from domain.values.problems import InvalidInput
 
 
 @blueprint.get("/hosts")

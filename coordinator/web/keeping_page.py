@@ -8,8 +8,8 @@ from coordinator.api import campaign_list as api
 from coordinator.api.campaigns import get_view
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.web.entry import blueprint
-from domain.keeping import KeepingChanges, labels_of_text
-from domain.problems import InvalidInput, Problem, problems_of
+from domain.runs.keeping import KeepingChanges, labels_of_text
+from domain.values.problems import InvalidInput, Problem, problems_of
 
 
 @blueprint.get("/campaigns/<campaign_id>/keeping")

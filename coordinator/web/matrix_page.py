@@ -9,9 +9,9 @@ from coordinator.api import matrices as api
 from coordinator.api.catalogue import HostView, host_list
 from coordinator.scheduling.dispatch import DispatchError
 from coordinator.services import services
-from coordinator.store.matrices import all_matrices
+from coordinator.store.capabilities.matrices import all_matrices
 from coordinator.web.entry import blueprint
-from domain.traits import MARKS, TraitMatrix
+from domain.trials.traits import MARKS, TraitMatrix
 
 MAX_MESSAGE = 300  # characters; it travels in the session's cookie
 

@@ -9,8 +9,8 @@ from werkzeug.wrappers import Response
 from coordinator.api import notices as api
 from coordinator.services import services
 from coordinator.web.entry import blueprint
-from domain.notice import NewNotice, Occasion
-from domain.problems import InvalidInput, Problem, problems_of
+from domain.runs.notice import NewNotice, Occasion
+from domain.values.problems import InvalidInput, Problem, problems_of
 
 
 @blueprint.get("/notices")

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from coordinator import auth
 from coordinator.access import oidc
 from coordinator.services import services
-from coordinator.store.sessions import Holder
+from coordinator.store.people.sessions import Holder
 from coordinator.web.entry import blueprint, local_path, sign_in_page
 
 _COOKIE = "showdown_sign_in"

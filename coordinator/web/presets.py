@@ -6,11 +6,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from coordinator.store.planning import set_up_s
-from domain.budget import budget_s_of, is_adaptive
-from domain.campaign import Campaign, read_campaign_toml
-from domain.duration import duration_text
-from domain.primary import read_primary
+from coordinator.store.lifecycle.planning import set_up_s
+from domain.campaigns.budget import budget_s_of, is_adaptive
+from domain.campaigns.campaign import Campaign, read_campaign_toml
+from domain.campaigns.primary import read_primary
+from domain.loads.duration import duration_text
 
 REFERENCE = "showdown"  # what the form proposes, and its name among the presets
 EMPTY = "empty"

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 
 from coordinator.web.form import Form, field_of, level_of
-from domain.problems import Problem
-from domain.texts import capitalised
-from domain.toml_lines import line_of
+from domain.values.problems import Problem
+from domain.values.texts import capitalised
+from domain.values.toml_lines import line_of
 
 LABELS = {
     "name": "Name",

@@ -5,9 +5,9 @@ from flask import render_template
 from coordinator import auth
 from coordinator.web.entry import blueprint
 from coordinator.web.glossary import anchor_of, terms
-from domain.reasons import EXPLANATIONS, is_retried
-from domain.trial import REASON_CLASSES, Reason
-from domain.verdict_words import VerdictWord
+from domain.reports.verdict_words import VerdictWord
+from domain.trials.reasons import EXPLANATIONS, is_retried
+from domain.trials.trial import REASON_CLASSES, Reason
 
 blueprint.add_app_template_filter(anchor_of, "term_anchor")
 

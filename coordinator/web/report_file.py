@@ -9,12 +9,12 @@ from coordinator.api.campaigns import report_of
 from coordinator.web.chart import summary_chart
 from coordinator.web.entry import blueprint
 from coordinator.web.showdown_table import tables
-from domain.campaign import Campaign
-from domain.failures import group_by_reasons
-from domain.figure_tables import figure_tables
-from domain.gate import counts_text
-from domain.report import Family
-from domain.toml_text import toml_text
+from domain.campaigns.campaign import Campaign
+from domain.campaigns.toml_text import toml_text
+from domain.reports.figure_tables import figure_tables
+from domain.reports.gate import counts_text
+from domain.reports.report import Family
+from domain.trials.failures import group_by_reasons
 
 _STYLES = ("showdown.css", "answer.css", "print.css")
 

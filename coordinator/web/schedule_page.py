@@ -12,12 +12,12 @@ from coordinator.api import schedules as api
 from coordinator.api.campaigns import get_view
 from coordinator.web.entry import blueprint
 from coordinator.web.presets import presets
-from domain.campaign import Campaign, toml_data
-from domain.combination import MOST_RUNS
-from domain.duration import read_duration
-from domain.problems import InvalidInput, Problem, problems_of
-from domain.schedule import NewSchedule
-from domain.toml_text import toml_text
+from domain.campaigns.campaign import Campaign, toml_data
+from domain.campaigns.toml_text import toml_text
+from domain.loads.duration import read_duration
+from domain.runs.combination import MOST_RUNS
+from domain.runs.schedule import NewSchedule
+from domain.values.problems import InvalidInput, Problem, problems_of
 
 _TIMES = ("name", "cron", "time_zone")
 _MOST_DIGITS = 6

@@ -11,8 +11,8 @@ from coordinator.access import sharing
 from coordinator.api import shares as api
 from coordinator.api.campaigns import get_view
 from coordinator.web.entry import blueprint
-from domain.problems import InvalidInput, Problem, problems_of
-from domain.scopes import NewShare
+from domain.service.scopes import NewShare
+from domain.values.problems import InvalidInput, Problem, problems_of
 
 
 @blueprint.get("/campaigns/<campaign_id>/shares")

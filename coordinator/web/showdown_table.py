@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from domain.campaign import Campaign
-from domain.carrying import Carrying
-from domain.condition_cost import ConditionCost
-from domain.load import CapacityLoad, OpenLoad, ShareLoad
-from domain.metric import Metric
-from domain.report import CampaignReport, CellResult, Family, Price, Verdict, too_few
-from domain.verdict_words import CarryingWord
+from domain.campaigns.campaign import Campaign
+from domain.loads.load import CapacityLoad, OpenLoad, ShareLoad
+from domain.loads.metric import Metric
+from domain.reports.carrying import Carrying
+from domain.reports.condition_cost import ConditionCost
+from domain.reports.report import CampaignReport, CellResult, Family, Price, Verdict, too_few
+from domain.reports.verdict_words import CarryingWord
 
 
 @dataclass(frozen=True)

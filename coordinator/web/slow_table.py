@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from domain.exceedance import MeanShare
-from domain.metric import SHARE_METRICS
-from domain.report import CampaignReport, CellResult
-from domain.texts import number_text, significant_text
+from domain.loads.metric import SHARE_METRICS
+from domain.reports.report import CampaignReport, CellResult
+from domain.trials.exceedance import MeanShare
+from domain.values.texts import number_text, significant_text
 
 
 @dataclass(frozen=True)

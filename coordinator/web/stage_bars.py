@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from coordinator.web.chart import nice_step
 from coordinator.web.stage_differences import DifferenceTable, difference_table
 from coordinator.web.words import figure, spelled
-from domain.campaign import Campaign
-from domain.explanation import Decomposition, StagePart
-from domain.report import CampaignReport
-from domain.texts import counted
+from domain.campaigns.campaign import Campaign
+from domain.reports.explanation import Decomposition, StagePart
+from domain.reports.report import CampaignReport
+from domain.values.texts import counted
 
 WIDTH, LEFT, RIGHT = 760, 170, 90
 ROW_HEIGHT, AXIS_HEIGHT, BAR_HEIGHT = 26, 28, 16

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coordinator.web.words import spelled
-from domain.explanation import Difference, StagePart
-from domain.names import datapath_of
-from domain.report import MIN_PAIRS
-from domain.texts import signed_us_text, time_text
+from domain.reports.explanation import Difference, StagePart
+from domain.reports.report import MIN_PAIRS
+from domain.values.names import datapath_of
+from domain.values.texts import signed_us_text, time_text
 
 BAR_WIDTH, BAR_HEIGHT = 160, 12
 LEAST_SHARE = 0.01  # of the largest difference: smaller parts are in the table of every stage

@@ -8,10 +8,10 @@ from werkzeug.wrappers import Response
 
 from coordinator.api import audit_log
 from coordinator.api import tokens as api
-from coordinator.store.user_tokens import TokenExists
+from coordinator.store.people.user_tokens import TokenExists
 from coordinator.web.entry import blueprint
-from domain.problems import InvalidInput, Problem, problems_of
-from domain.scopes import NewToken, Scope
+from domain.service.scopes import NewToken, Scope
+from domain.values.problems import InvalidInput, Problem, problems_of
 
 _SHOWN = 100  # entries of the audit log on a page
 

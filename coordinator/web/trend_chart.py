@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from coordinator.web.chart import nice_step
-from domain.metric import Metric
-from domain.trend import SeriesCampaign, Trend, TrendReport
+from domain.loads.metric import Metric
+from domain.runs.trend import SeriesCampaign, Trend, TrendReport
 
 WIDTH, HEIGHT = 860, 330
 LEFT, RIGHT, TOP, BOTTOM = 78, 16, 26, 34

@@ -14,10 +14,10 @@ from coordinator.api.series import SeriesQuery
 from coordinator.services import services
 from coordinator.web.entry import blueprint
 from coordinator.web.trend_chart import Group, groups_of, trend_chart
-from domain.comparison import COLUMNS
-from domain.problems import InvalidInput, Problem, problems_of
-from domain.rule import Direction, NewRule
-from domain.trend import Trend, TrendReport, periods_of
+from domain.runs.comparison import COLUMNS
+from domain.runs.rule import Direction, NewRule
+from domain.runs.trend import Trend, TrendReport, periods_of
+from domain.values.problems import InvalidInput, Problem, problems_of
 
 LISTED = 200
 _SOUGHT = ("q", "host", "label")

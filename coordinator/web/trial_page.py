@@ -3,16 +3,16 @@
 from flask import render_template
 from markupsafe import Markup
 
-from coordinator.analysis.decomposition import of_trial
-from coordinator.analysis.flamegraph import flame_svg, shares
+from coordinator.analysis.kernel.decomposition import of_trial
+from coordinator.analysis.kernel.flamegraph import flame_svg, shares
 from coordinator.api import campaigns as api
 from coordinator.api.trials import path_of, trial_of
 from coordinator.services import services
-from coordinator.store.trials import neighbours
+from coordinator.store.measured.trials import neighbours
 from coordinator.web import grafana
 from coordinator.web.entry import blueprint
 from coordinator.web.stage_bars import trial_chart
-from domain.campaign import Campaign
+from domain.campaigns.campaign import Campaign
 
 
 @blueprint.get("/trials/<trial_id>")

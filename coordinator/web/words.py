@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
-from domain.answer import Column
-from domain.carrying import OverloadedTrials
-from domain.condition_cost import ConditionCost
-from domain.reasons import EXPLANATIONS
-from domain.report import CellResult, Interval, Price, Verdict
-from domain.texts import (
+from domain.reports.answer import Column
+from domain.reports.carrying import OverloadedTrials
+from domain.reports.condition_cost import ConditionCost
+from domain.reports.report import CellResult, Interval, Price, Verdict
+from domain.trials.reasons import EXPLANATIONS
+from domain.trials.trial import Reason
+from domain.values.texts import (
     capitalised,
     count_text,
     interval_text,
@@ -18,7 +19,6 @@ from domain.texts import (
     significant_text,
     time_text,
 )
-from domain.trial import Reason
 
 NOTHING = "–"
 

@@ -4,13 +4,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import UsageProblem
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
+from deploy.cli.rest.client import Coordinator
 from deploy.cli.schedule import schedule_id_of
-from domain.combination import Combination, CombinedVerdict
-from domain.texts import NONE, p_text, percent_text, ratio_text
+from domain.runs.combination import Combination, CombinedVerdict
+from domain.values.texts import NONE, p_text, percent_text, ratio_text
 
 _STYLES = {"better": "green", "worse": "red", "same": "green"}
 

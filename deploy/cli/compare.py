@@ -7,15 +7,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.cli.client import Coordinator
-from deploy.cli.columns import portions, width_of
 from deploy.cli.errors import UsageProblem
-from deploy.cli.figures import figure_text
-from deploy.cli.host_factor import print_hosts_of
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
-from domain.comparison import COLUMNS, Compared, Comparison
-from domain.comparison_table import (
+from deploy.cli.rest.client import Coordinator
+from deploy.cli.shown.columns import portions, width_of
+from deploy.cli.shown.figures import figure_text
+from deploy.cli.shown.host_factor import print_hosts_of
+from domain.runs.comparison import COLUMNS, Compared, Comparison
+from domain.runs.comparison_table import (
     ABSENT,
     Row,
     SettingRow,
@@ -26,9 +26,9 @@ from domain.comparison_table import (
     setting_rows,
     tag_of,
 )
-from domain.host_factor import HostFactor
-from domain.label_sides import sides_by_label, too_few_values
-from domain.texts import NONE, ratio_text
+from domain.runs.host_factor import HostFactor
+from domain.runs.label_sides import sides_by_label, too_few_values
+from domain.values.texts import NONE, ratio_text
 
 _STYLES = {True: "green", False: "red", None: "dim"}
 MOST_READ = 1000  # campaigns with a label; the coordinator lists no more at once

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from deploy.cli.client import Coordinator
 from deploy.cli.output import print_json
-from domain.campaign import read_campaign_toml
-from domain.estimate import estimate_of
-from domain.planning import Plan
+from deploy.cli.rest.client import Coordinator
+from domain.campaigns.campaign import read_campaign_toml
+from domain.campaigns.estimate import estimate_of
+from domain.reports.planning import Plan
 
 dry_run_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--dry-run", is_flag=True, help="Print how long it takes and what it can show, and submit nothing."

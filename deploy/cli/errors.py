@@ -5,8 +5,8 @@ from enum import IntEnum
 
 import click
 
-from domain.problems import Problem
-from domain.verification import VerifyExit
+from domain.service.verification import VerifyExit
+from domain.values.problems import Problem
 
 
 class ExitCode(IntEnum):

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from deploy.cli.errors import UsageProblem
 from deploy.cli.output import json_option, print_json
-from domain.reasons import EXPLANATIONS, is_retried
-from domain.trial import REASON_CLASSES, Reason
+from domain.trials.reasons import EXPLANATIONS, is_retried
+from domain.trials.trial import REASON_CLASSES, Reason
 
 
 @click.command()

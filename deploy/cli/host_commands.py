@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.cli.client import Coordinator
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
+from deploy.cli.rest.client import Coordinator
 
 
 @click.group()

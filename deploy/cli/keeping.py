@@ -7,14 +7,14 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from deploy.cli.client import ENDED, Coordinator
 from deploy.cli.errors import CampaignInvalid, UsageProblem
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
-from domain.keeping import KeepingChanges, labels_of_text
-from domain.outcome import state_text
-from domain.problems import problems_of
-from domain.texts import counted
+from deploy.cli.rest.client import ENDED, Coordinator
+from domain.reports.outcome import state_text
+from domain.runs.keeping import KeepingChanges, labels_of_text
+from domain.values.problems import problems_of
+from domain.values.texts import counted
 
 
 @click.command()

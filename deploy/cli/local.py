@@ -15,23 +15,23 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from deploy.cli.client import Coordinator
-from deploy.cli.discarded import settled
 from deploy.cli.dry_run import dry_run_option, print_estimate
 from deploy.cli.errors import CampaignPaused, CommandError
-from deploy.cli.evidence import fetch_evidence
-from deploy.cli.kept import keep as keep_report
-from deploy.cli.kept import state_directory
+from deploy.cli.files.discarded import settled
+from deploy.cli.files.evidence import fetch_evidence
+from deploy.cli.files.kept import keep as keep_report
+from deploy.cli.files.kept import state_directory
+from deploy.cli.files.result_files import ResultFiles, result_files_options
 from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json
-from deploy.cli.planning import plan_lines
 from deploy.cli.preflight import check_campaign, check_root
-from deploy.cli.progress import Display, follow
 from deploy.cli.remote import DEFAULT_URL
-from deploy.cli.result_files import ResultFiles, result_files_options
+from deploy.cli.rest.client import Coordinator
+from deploy.cli.shown.planning import plan_lines
+from deploy.cli.shown.progress import Display, follow
 from deploy.stack.children import StackError
 from deploy.stack.stack import PrivateStack
-from domain.report import CampaignReport
-from domain.texts import error_text
+from domain.reports.report import CampaignReport
+from domain.values.texts import error_text
 
 DEFAULT_PORT, MAX_PORT = 8400, 65_535
 CANCEL_S = 20.0  # labs are removed within 10 s of a cancellation

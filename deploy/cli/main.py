@@ -15,8 +15,8 @@ from typing import Any
 import click
 
 from deploy.cli.errors import MEANINGS, CommandError, ExitCode
-from domain.environment import own_environment
-from domain.hints import did_you_mean
+from domain.hosts.environment import own_environment
+from domain.values.hints import did_you_mean
 
 GROUP = "showdown.commands"
 _SHORT_HELP = 160  # characters; the formatter wraps them

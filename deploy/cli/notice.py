@@ -5,13 +5,13 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.client import Coordinator
-from deploy.cli.deliveries import event_lines, receivers_text
 from deploy.cli.errors import CampaignInvalid
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
-from domain.notice import NewNotice, Notice, Occasion
-from domain.problems import problems_of
+from deploy.cli.rest.client import Coordinator
+from deploy.cli.shown.deliveries import event_lines, receivers_text
+from domain.runs.notice import NewNotice, Notice, Occasion
+from domain.values.problems import problems_of
 
 
 @click.group()

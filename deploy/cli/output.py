@@ -9,15 +9,15 @@ from typing import Any
 import click
 from rich.console import Console
 
-from deploy.cli.answer import print_answer
 from deploy.cli.errors import CampaignInvalid, ExitCode, UsageProblem
-from deploy.cli.render import lost_cells, print_report
-from deploy.cli.result_files import ResultFiles
-from domain.campaign import read_campaign_toml
-from domain.gate import Outcome, worst
-from domain.problems import InvalidInput, Problem
-from domain.report import CampaignReport
-from domain.toml_lines import line_of
+from deploy.cli.files.result_files import ResultFiles
+from deploy.cli.shown.answer import print_answer
+from deploy.cli.shown.render import lost_cells, print_report
+from domain.campaigns.campaign import read_campaign_toml
+from domain.reports.gate import Outcome, worst
+from domain.reports.report import CampaignReport
+from domain.values.problems import InvalidInput, Problem
+from domain.values.toml_lines import line_of
 
 NO_FILES = ResultFiles()
 _HAS_LINE = "(at line"  # in the messages of the TOML parser

@@ -2,10 +2,10 @@
 
 import click
 
-from deploy.cli.client import CANCELLABLE, Coordinator
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
-from domain.outcome import state_text
+from deploy.cli.rest.client import CANCELLABLE, Coordinator
+from domain.reports.outcome import state_text
 
 
 @click.command()

@@ -9,11 +9,11 @@ from typing import Any
 
 from deploy.cli.errors import CampaignInvalid, UsageProblem
 from deploy.cli.output import located, read_text
-from domain.campaign import read_campaign, toml_data
-from domain.problems import InvalidInput, Problem
-from domain.registry import variant_class, variant_names
-from domain.variant_names import unknown_names
-from domain.workload import Parameter, fill_parameters
+from domain.campaigns.campaign import read_campaign, toml_data
+from domain.loads.workload import Parameter, fill_parameters
+from domain.service.variant_names import unknown_names
+from domain.values.problems import InvalidInput, Problem
+from domain.values.registry import variant_class, variant_names
 
 GROUP = "showdown.variants"  # entry points: by family, the package with one file per variant
 

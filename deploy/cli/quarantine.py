@@ -2,10 +2,10 @@
 
 import click
 
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import UsageProblem
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
+from deploy.cli.rest.client import Coordinator
 
 
 @click.command()

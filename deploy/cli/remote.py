@@ -9,12 +9,11 @@ from typing import Any
 
 import click
 
-from deploy.cli.campaign_list import print_campaigns
-from deploy.cli.client import CANCELLABLE, Coordinator
 from deploy.cli.dry_run import dry_run_option, print_estimate
 from deploy.cli.errors import UsageProblem
-from deploy.cli.evidence import fetch_evidence
-from deploy.cli.kept import read_kept
+from deploy.cli.files.evidence import fetch_evidence
+from deploy.cli.files.kept import read_kept
+from deploy.cli.files.result_files import ResultFiles, result_files_options
 from deploy.cli.output import (
     campaign_argument,
     finish,
@@ -24,10 +23,11 @@ from deploy.cli.output import (
     print_json,
     read_campaign_file,
 )
-from deploy.cli.planning import plan_lines
-from deploy.cli.progress import await_end
-from deploy.cli.result_files import ResultFiles, result_files_options
-from domain.texts import counted, error_text
+from deploy.cli.rest.client import CANCELLABLE, Coordinator
+from deploy.cli.shown.campaign_list import print_campaigns
+from deploy.cli.shown.planning import plan_lines
+from deploy.cli.shown.progress import await_end
+from domain.values.texts import counted, error_text
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 _MAX_TOKEN = 4096  # characters

@@ -5,16 +5,16 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import CampaignInvalid, UsageProblem
 from deploy.cli.output import json_option, print_json, read_campaign_file
 from deploy.cli.remote import coordinator_command
-from domain.campaign import Campaign, read_campaign_toml
-from domain.combination import MOST_RUNS
-from domain.duration import duration_text, read_duration
-from domain.names import is_campaign_id
-from domain.problems import problems_of
-from domain.schedule import NewSchedule
+from deploy.cli.rest.client import Coordinator
+from domain.campaigns.campaign import Campaign, read_campaign_toml
+from domain.loads.duration import duration_text, read_duration
+from domain.runs.combination import MOST_RUNS
+from domain.runs.schedule import NewSchedule
+from domain.values.names import is_campaign_id
+from domain.values.problems import problems_of
 
 _MAX_NAME = 60  # characters; a number may follow
 

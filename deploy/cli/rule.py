@@ -7,15 +7,15 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.client import Coordinator
-from deploy.cli.deliveries import event_lines, receivers_text
 from deploy.cli.errors import CampaignInvalid, UsageProblem
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
-from domain.comparison import COLUMNS
-from domain.problems import problems_of
-from domain.rule import Direction, NewRule, Rule
-from domain.trend import Trend, TrendReport
+from deploy.cli.rest.client import Coordinator
+from deploy.cli.shown.deliveries import event_lines, receivers_text
+from domain.runs.comparison import COLUMNS
+from domain.runs.rule import Direction, NewRule, Rule
+from domain.runs.trend import Trend, TrendReport
+from domain.values.problems import problems_of
 
 
 @click.group()

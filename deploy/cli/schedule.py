@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import CampaignInvalid, UsageProblem
 from deploy.cli.output import campaign_argument, json_option, print_json, read_campaign_file
 from deploy.cli.remote import coordinator_command
-from domain.against_itself import against_itself as against_itself_of
-from domain.campaign import Campaign, read_campaign_toml
-from domain.problems import InvalidInput, problems_of
-from domain.schedule import NewSchedule
+from deploy.cli.rest.client import Coordinator
+from domain.campaigns.against_itself import against_itself as against_itself_of
+from domain.campaigns.campaign import Campaign, read_campaign_toml
+from domain.runs.schedule import NewSchedule
+from domain.values.problems import InvalidInput, problems_of
 
 
 @click.group()

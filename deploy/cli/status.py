@@ -4,16 +4,16 @@ from collections.abc import Mapping
 
 import click
 
-from deploy.cli.campaign_list import author_lines, kept_lines, print_campaigns, when_and_where
-from deploy.cli.client import ENDED, STATES, Coordinator
 from deploy.cli.errors import ExitCode, Unreachable, UsageProblem
-from deploy.cli.hosts import brief, deaf, print_hosts
 from deploy.cli.output import json_option, print_json
-from deploy.cli.planning import precision_reached
-from deploy.cli.progress import await_end, current_cell, time_left
 from deploy.cli.remote import coordinator_command
-from deploy.cli.state import drained_lines, trial_lines
-from domain.outcome import state_text
+from deploy.cli.rest.client import ENDED, STATES, Coordinator
+from deploy.cli.shown.campaign_list import author_lines, kept_lines, print_campaigns, when_and_where
+from deploy.cli.shown.hosts import brief, deaf, print_hosts
+from deploy.cli.shown.planning import precision_reached
+from deploy.cli.shown.progress import await_end, current_cell, time_left
+from deploy.cli.shown.state import drained_lines, trial_lines
+from domain.reports.outcome import state_text
 
 
 @click.command()

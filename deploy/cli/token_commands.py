@@ -4,10 +4,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.client import Coordinator
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
-from domain.scopes import MOST_DAYS, Scope
+from deploy.cli.rest.client import Coordinator
+from domain.service.scopes import MOST_DAYS, Scope
 
 _SCOPES = "; ".join(f"{scope.value}: {scope.meaning}" for scope in Scope)
 

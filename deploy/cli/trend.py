@@ -7,14 +7,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import UsageProblem
-from deploy.cli.figures import figure_text
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
-from domain.comparison import COLUMNS
-from domain.texts import counted
-from domain.trend import ChangePoint, FactChange, Trend, TrendReport, periods_of
+from deploy.cli.rest.client import Coordinator
+from deploy.cli.shown.figures import figure_text
+from domain.runs.comparison import COLUMNS
+from domain.runs.trend import ChangePoint, FactChange, Trend, TrendReport, periods_of
+from domain.values.texts import counted
 
 _STYLES = {True: "green", False: "red", None: "dim"}
 

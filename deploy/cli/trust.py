@@ -4,11 +4,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.client import Coordinator
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
-from domain.texts import share_text
-from domain.trust import FalseShare, Trust
+from deploy.cli.rest.client import Coordinator
+from domain.runs.trust import FalseShare, Trust
+from domain.values.texts import share_text
 
 _LISTED = 20
 

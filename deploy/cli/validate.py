@@ -7,10 +7,10 @@ import click
 from deploy.cli.errors import CampaignInvalid, ExitCode, UsageProblem
 from deploy.cli.output import json_option, located, print_json, read_text
 from deploy.cli.preflight import campaign_problems
-from domain.campaign import read_campaign_toml
-from domain.problems import Problem
-from domain.texts import counted
-from domain.toml_lines import line_of
+from domain.campaigns.campaign import read_campaign_toml
+from domain.values.problems import Problem
+from domain.values.texts import counted
+from domain.values.toml_lines import line_of
 
 
 @click.command()

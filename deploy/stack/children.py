@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.stack.private_files import open_own
-from domain.texts import error_text
+from domain.values.texts import error_text
 
 _POLL_S = 0.05
 _TAIL_LINES = 15

@@ -6,7 +6,7 @@ from datetime import datetime
 import httpx
 
 from deploy.stack.children import StackError
-from domain.texts import error_text
+from domain.values.texts import error_text
 
 ANSWER_S = 2.0
 _ENROL_S = 10.0

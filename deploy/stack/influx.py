@@ -13,7 +13,7 @@ from deploy.stack.coordinator_calls import PLAIN
 from deploy.stack.listeners import OwnPort, close_listener, owns_listener
 from deploy.stack.private_files import read_own, write_own
 from deploy.stack.servers import influxd_config
-from domain.texts import error_text
+from domain.values.texts import error_text
 
 INFLUXD = "influxd"
 ADMIN = "admin"

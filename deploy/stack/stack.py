@@ -30,9 +30,9 @@ from deploy.stack.listeners import listen
 from deploy.stack.private_files import open_own, own_directory, read_own
 from deploy.stack.private_redis import PrivateRedis
 from deploy.stack.restarts import LIMIT, WINDOW_S, Restarts
-from domain.environment import PYTHON_OPTIONS, own_environment
-from domain.names import host_name_of
-from domain.texts import error_text
+from domain.hosts.environment import PYTHON_OPTIONS, own_environment
+from domain.values.names import host_name_of
+from domain.values.texts import error_text
 
 SHOWDOWN = (sys.executable, *PYTHON_OPTIONS, "-m", "deploy.cli.main")
 DATABASE = "showdown"

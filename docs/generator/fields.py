@@ -8,10 +8,10 @@ from typing import Any
 
 from docs.generator.blocks import BlockError
 from docs.generator.tables import code, table
-from domain.campaign import Campaign
-from domain.condition import Condition
-from domain.condition_terms import grouped
-from domain.names import SHAPES
+from domain.campaigns.campaign import Campaign
+from domain.loads.condition import Condition
+from domain.loads.condition_terms import grouped
+from domain.values.names import SHAPES
 
 HEAD = ("field", "type", "default", "limits", "meaning")
 _TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import probes.catalog
 import workers.datapaths
-from domain.registry import discover
+from domain.values.registry import discover
 from probes.base import Probe
 from workers.datapaths.base import Datapath
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from deploy.cli.errors import MEANINGS
 from docs.generator.blocks import BlockError
 from docs.generator.tables import table
-from domain.reasons import EXPLANATIONS, is_retried
-from domain.report import Family
-from domain.telemetry import CAUSES
-from domain.trial import Reason
-from domain.verdict_words import VerdictWord
+from domain.probes.telemetry import CAUSES
+from domain.reports.report import Family
+from domain.reports.verdict_words import VerdictWord
+from domain.trials.reasons import EXPLANATIONS, is_retried
+from domain.trials.trial import Reason
 
 _WORDS = Path(__file__).with_name("results.toml")
 
@@ -22,7 +22,9 @@ def reasons_table() -> str:
     """Every reason for which a trial is invalid: what it means, and what to do."""
     missing = sorted(set(Reason) - set(EXPLANATIONS))
     if missing:
-        raise BlockError(f"domain/reasons.py lacks {', '.join(missing)}: say what it means, its cause and what to do")
+        raise BlockError(
+            f"domain/trials/reasons.py lacks {', '.join(missing)}: say what each means, its cause and its remedy"
+        )
     rows = [
         (f"`{reason}`", found.meaning, found.cause, found.remedy, "yes" if is_retried(reason) else "no")
         for reason, found in ((one, EXPLANATIONS[one]) for one in sorted(Reason))

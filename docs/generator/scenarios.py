@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from docs.generator.tables import table
-from domain.figure_tables import figure_tables
-from domain.metric import Metric
-from domain.report import CampaignReport, CellResult, Family, Price
-from domain.texts import counted, estimate_text, optional_text
+from domain.loads.metric import Metric
+from domain.reports.figure_tables import figure_tables
+from domain.reports.report import CampaignReport, CellResult, Family, Price
+from domain.values.texts import counted, estimate_text, optional_text
 
 _PLACE = Path(__file__).resolve().parent.parent / "scenarios"
 

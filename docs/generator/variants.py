@@ -8,10 +8,10 @@ import probes.catalog
 import workers.datapaths
 import workers.workloads
 from docs.generator.tables import code, table
-from domain.condition_terms import LISTED
-from domain.names import FUNCTIONS, LIMIT
-from domain.place import Place
-from domain.registry import discover
+from domain.loads.condition_terms import LISTED
+from domain.probes.place import Place
+from domain.values.names import FUNCTIONS, LIMIT
+from domain.values.registry import discover
 from probes.base import Probe
 from probes.tracing import tracepoints_of
 from workers.datapaths.base import Datapath

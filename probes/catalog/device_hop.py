@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from domain.place import Place
+from domain.probes.place import Place
 from probes.base import LabView
 from probes.tracing import LINK_DEVICES, SIDES, TracingProbe
 

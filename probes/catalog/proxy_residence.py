@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from bpf.btf import BtfError, member_offset
-from domain.place import Place
+from domain.probes.place import Place
 from probes.base import LabView, ProbeError
 from probes.tracing import TracingProbe
 

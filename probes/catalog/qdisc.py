@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from domain.place import Place
-from domain.watched import StageRole
+from domain.probes.place import Place
+from domain.probes.watched import StageRole
 from probes.base import LabView
 from probes.tracing import LINK_DEVICES, SIDES, TracingProbe
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from bpf.btf import member_offset
-from domain.place import Place
-from domain.watched import StageRole
+from domain.probes.place import Place
+from domain.probes.watched import StageRole
 from probes.base import LabView, Reading
 from probes.tasks import ANY_GROUP, TaskProbe
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from domain.telemetry import LossCause, TelemetryAccount
+from domain.probes.telemetry import LossCause, TelemetryAccount
 from probes.stream.counters import Counts, DeliveryCounters
 
 _NOTHING: Mapping[LossCause, int] = {}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from domain.telemetry import LossCause, TelemetryAccount
+from domain.probes.telemetry import LossCause, TelemetryAccount
 
 COUNTERS_FILE = "ledger"
 FILE_BYTES = 8192

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from domain.texts import error_text
+from domain.values.texts import error_text
 from probes.stream.sink import Sink, SinkError
 
 FIRST_PAUSE_S = 0.5

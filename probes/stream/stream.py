@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from domain.sample import Point
-from domain.telemetry import CAUSES, LossCause, TelemetryAccount
-from domain.texts import error_text
+from domain.probes.sample import Point
+from domain.probes.telemetry import CAUSES, LossCause, TelemetryAccount
+from domain.values.texts import error_text
 from probes.stream.accounts import Accounts
 from probes.stream.counters import DeliveryCounters
 from probes.stream.delivery import FIRST_PAUSE_S, RetryBackoff

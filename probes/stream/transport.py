@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from domain.telemetry import LossCause
+from domain.probes.telemetry import LossCause
 from probes.stream.counters import COUNTERS_FILE, DeliveryCounters
 from probes.stream.delivery import Outcome, RetryBackoff, post
 from probes.stream.sink import Sink

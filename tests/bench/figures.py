@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import fdtri
 
-from coordinator.analysis.statistics import CONFIDENCE, student_t
+from coordinator.analysis.inference.statistics import CONFIDENCE, student_t
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,11 @@ from typing import Any
 from sqlalchemy import func, select
 
 from coordinator.scheduling.lifecycle import OPEN_CAMPAIGNS
-from coordinator.store.database import Store
-from coordinator.store.enrolments import enrol
-from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, HostRow, TrialRow
-from domain.environment import own_environment
-from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
+from coordinator.store.hosts.enrolments import enrol
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.models import AttemptRow, BlockRow, CampaignRow, HostRow, TrialRow
+from domain.hosts.environment import own_environment
+from domain.hosts.host_tokens import RANDOM_BYTES, hash_of, token_of
 from tests import ROOT
 from tests.bench.fleet_hosts import Host, Seen
 from tests.bench.fleet_server import SOCKET

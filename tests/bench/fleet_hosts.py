@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from domain.jobs import HEARTBEAT_S, LEASE_S
+from domain.service.jobs import HEARTBEAT_S, LEASE_S
 from tests.bench.fleet_work import Work
 
 REGISTER_S = 30.0  # as workers do

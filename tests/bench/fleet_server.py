@@ -17,8 +17,8 @@ from coordinator import ticker
 from coordinator.app import create_app
 from coordinator.config import load_settings
 from coordinator.scheduling.dispatch import DispatchError
-from coordinator.store.database import Store
-from domain.jobs import BlockMessage
+from coordinator.store.rows.database import Store
+from domain.service.jobs import BlockMessage
 
 SOCKET = "SHOWDOWN_BENCH_SOCKET"
 WAIT_S = 2.0  # as long as the real dispatcher waits for the broker

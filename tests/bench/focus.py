@@ -16,9 +16,9 @@ from collections.abc import Mapping
 
 import workers.datapaths
 from coordinator.scheduling.planner import plan
-from domain.campaign import Campaign, Cell, read_campaign
-from domain.metric import Metric
-from domain.registry import discover
+from domain.campaigns.campaign import Campaign, Cell, read_campaign
+from domain.loads.metric import Metric
+from domain.values.registry import discover
 from tests.bench.truth.blocks import HOST, SEED, Measured, attempts_of, context
 from tests.orderly import ends_in_order
 from workers.datapaths.base import Datapath

@@ -16,16 +16,16 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from coordinator.analysis.plan_words import even_looks
-from coordinator.analysis.power import PastNoise, PlannedDesign, kind_of, showable
-from coordinator.analysis.weights import Noise
-from coordinator.store.database import Store
-from coordinator.store.models import HostRow
-from coordinator.store.planning import added_block_s, most_blocks, plan_of
-from domain.campaign import Campaign, read_campaign_toml
-from domain.focus import added_levels
-from domain.metric import Metric
-from domain.planning import Showable
+from coordinator.analysis.inference.weights import Noise
+from coordinator.analysis.judgement.plan_words import even_looks
+from coordinator.analysis.judgement.power import PastNoise, PlannedDesign, kind_of, showable
+from coordinator.store.lifecycle.planning import added_block_s, most_blocks, plan_of
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.models import HostRow
+from domain.campaigns.campaign import Campaign, read_campaign_toml
+from domain.campaigns.focus import added_levels
+from domain.loads.metric import Metric
+from domain.reports.planning import Showable
 from tests import ROOT
 from tests.orderly import ends_in_order
 from tests.simulated import FUNCTIONS

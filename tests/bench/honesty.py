@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.histogram import LatencyHistogram
+from domain.trials.histogram import LatencyHistogram
 from tests.bench.figures import Findings, at_percentile, heading, ratio_to, stalled_latencies
 from tests.bench.plans import opened
 from tests.bench.stage import PATH, labs, run

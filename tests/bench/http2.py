@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from domain.load import ClosedLoad
+from domain.loads.load import ClosedLoad
 from tests.bench.figures import Findings, heading, paired
 from tests.bench.stage import Measured, labs, one_cpu, run
 from workers.lab import certificates

@@ -23,8 +23,9 @@ from typing import Any
 
 from sqlalchemy import event
 
-from coordinator.store import endings, series_points
-from coordinator.store.database import Store
+from coordinator.store.rows.database import Store
+from coordinator.store.runs import series_points
+from coordinator.store.upkeep import endings
 from tests import postgresql
 from tests.bench.million_rows import SERIES, copy_all
 from tests.bench.scale import Filling, a_host, shape

@@ -12,13 +12,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, Float, Insert, String, bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
-from coordinator.store import reports, series, summaries
-from coordinator.store.database import Store
-from coordinator.store.keeping import LabelRow
-from coordinator.store.models import AttemptRow, Base, BlockRow, CampaignRow, DigestRow, EventRow, PoolRow, TrialRow
-from coordinator.store.series import SeriesPointRow, SeriesRow
-from coordinator.store.shown_trials import ShownTrialsRow
-from coordinator.store.summaries import SummaryRow
+from coordinator.store.campaigns import reports
+from coordinator.store.campaigns.keeping import LabelRow
+from coordinator.store.measured import summaries
+from coordinator.store.measured.shown_trials import ShownTrialsRow
+from coordinator.store.measured.summaries import SummaryRow
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.models import (
+    AttemptRow,
+    Base,
+    BlockRow,
+    CampaignRow,
+    DigestRow,
+    EventRow,
+    PoolRow,
+    TrialRow,
+)
+from coordinator.store.runs import series
+from coordinator.store.runs.series import SeriesPointRow, SeriesRow
 
 NAMES = tuple(f"nightly-{number:02d}" for number in range(40))
 SERIES = tuple(f"series-{number:02d}" for number in range(20))

@@ -1,6 +1,6 @@
 """The generators' plans in the benches: small answers of Showdown's origin over keep-alive connections."""
 
-from domain.load import ClosedLoad, OpenLoad
+from domain.loads.load import ClosedLoad, OpenLoad
 from tests.bench.stage import BODY_BYTES, PATH
 from workers.traffic.base import GeneratorPlan
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import probes.catalog
-from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
-from domain.registry import discover
-from domain.sample import TrialTags
+from domain.loads.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
+from domain.probes.sample import TrialTags
+from domain.values.registry import discover
 from probes.base import Probe
 from probes.session import ProbeSession
 from tests.bench.figures import Ratio, heading

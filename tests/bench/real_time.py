@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from domain.load import OpenLoad
+from domain.loads.load import OpenLoad
 from tests.bench.figures import Findings, heading, paired
 from tests.bench.plans import OWN
 from tests.bench.published import with_text

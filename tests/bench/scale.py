@@ -20,9 +20,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from domain.histogram import LatencyHistogram
-from domain.jobs import HostCapabilities, Variant
-from domain.place import Place
+from domain.probes.place import Place
+from domain.service.jobs import HostCapabilities, Variant
+from domain.trials.histogram import LatencyHistogram
 from tests.bench.scale_server import HOST, served
 from tests.orderly import ends_in_order
 

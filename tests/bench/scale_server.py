@@ -18,9 +18,9 @@ from apiflask import APIFlask
 from coordinator.app import create_app
 from coordinator.cli import ALLOCATOR, CONNECTIONS
 from coordinator.config import Settings, load_settings
-from coordinator.store.database import Store
-from coordinator.store.enrolments import enrol
-from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
+from coordinator.store.hosts.enrolments import enrol
+from coordinator.store.rows.database import Store
+from domain.hosts.host_tokens import RANDOM_BYTES, hash_of, token_of
 from tests.servers import own_environment
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 

@@ -18,11 +18,9 @@ from pathlib import Path
 import httpx
 
 from deploy.stack.influx import DAYS
-from domain.campaign_points import campaign_event_point, campaign_progress_point, trial_point, verdict_point
-from domain.cpu_time import CpuTime
-from domain.metric import Metric
-from domain.report import Verdict
-from domain.sample import (
+from domain.hosts.cpu_time import CpuTime
+from domain.loads.metric import Metric
+from domain.probes.sample import (
     Point,
     StageSample,
     TrialTags,
@@ -33,8 +31,10 @@ from domain.sample import (
     telemetry_point,
     traffic_point,
 )
-from domain.telemetry import TelemetryAccount
-from domain.verdict_words import VerdictWord
+from domain.probes.telemetry import TelemetryAccount
+from domain.reports.campaign_points import campaign_event_point, campaign_progress_point, trial_point, verdict_point
+from domain.reports.report import Verdict
+from domain.reports.verdict_words import VerdictWord
 from tests.orderly import ends_in_order
 from tests.servers import Influxd
 from tests.telemetry_points import as_earlier_versions, histogram, trial

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import workers.datapaths
-from domain.cpu_time import CpuTime
-from domain.names import datapath_of
-from domain.registry import discover
+from domain.hosts.cpu_time import CpuTime
+from domain.values.names import datapath_of
+from domain.values.registry import discover
 from workers.datapaths.base import Datapath
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built

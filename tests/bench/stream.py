@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
 
-from domain.sample import (
+from domain.probes.sample import (
     BUCKETS,
     Point,
     StageHistogram,

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from statistics import median
 
-from domain.histogram import LatencyHistogram
+from domain.trials.histogram import LatencyHistogram
 from tests.bench.agreement import DATAPATHS, agreement
 from tests.bench.figures import Findings, heading, paired, ratio_to, share_below
 from tests.bench.honesty import FREEZES, Freeze, honesty

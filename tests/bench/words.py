@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from coordinator.analysis.plan_words import even_looks
-from coordinator.analysis.power import PlannedDesign, showable
-from domain.campaign import Campaign
-from domain.metric import Metric
-from domain.report import Family
+from coordinator.analysis.judgement.plan_words import even_looks
+from coordinator.analysis.judgement.power import PlannedDesign, showable
+from domain.campaigns.campaign import Campaign
+from domain.loads.metric import Metric
+from domain.reports.report import Family
 from tests.orderly import ends_in_order
 from tests.simulated import ALL_NOISES, FUNCTIONS, SPREADS, Spreads, a_campaign, report_of, words
 from tests.simulated_looks import past_noises, run

@@ -4,8 +4,8 @@ import importlib.util
 
 import pytest
 
-from domain.names import LIMIT
-from domain.trial import Reason
+from domain.trials.trial import Reason
+from domain.values.names import LIMIT
 from tests.kernel.datapaths.declared import FACTS, FAULTS, module_of
 from tests.kernel.datapaths.faults import (
     BY_PROXY,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bpf.loader import source_path
-from domain.jobs import Feature, HostCapabilities
-from domain.names import FUNCTIONS, LIMIT
+from domain.service.jobs import Feature, HostCapabilities
+from domain.values.names import FUNCTIONS, LIMIT
 from tests.variants import DATAPATHS
 from workers.agent.capabilities import OWN_PROGRAMS
 from workers.datapaths._fake import FakeDatapath

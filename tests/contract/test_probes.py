@@ -10,9 +10,9 @@ import pytest
 
 import probes.catalog
 from bpf.loader import ROOT, SOURCE_DIRS, source_path
-from domain.jobs import Feature, HostCapabilities, Variant
-from domain.registry import discover
-from domain.sample import StageHistogram
+from domain.probes.sample import StageHistogram
+from domain.service.jobs import Feature, HostCapabilities, Variant
+from domain.values.registry import discover
 from probes._fake import FakeProbe
 from probes.base import LabView, Probe, ProbeError, Reading
 from probes.tracing import FEATURES, SIDES, TracingProbe, tracepoints_of

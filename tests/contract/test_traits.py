@@ -8,7 +8,7 @@ import pytest
 
 import workers.datapaths
 import workers.traits
-from domain.registry import discover
+from domain.values.registry import discover
 from workers.datapaths.base import Datapath
 from workers.traits.base import Trait
 

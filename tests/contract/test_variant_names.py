@@ -12,7 +12,7 @@ from tests.variants import DATAPATHS
 ROOT = Path(workers.datapaths.__file__).parents[2]
 ROOMS = ("bpf", "coordinator", "deploy", "domain", "probes", "workers")
 MAY_NAME: dict[str, str] = {
-    "domain/names.py": "results that were stored before trials had roles name their limit",
+    "domain/values/names.py": "results that were stored before trials had roles name their limit",
     "workers/traits/_parts.py": "nftables has a statement called tproxy",
 }
 """Files that name a datapath, each with its reason."""

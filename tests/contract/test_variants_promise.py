@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from docs import generate
-from domain.jobs import HostCapabilities
+from domain.service.jobs import HostCapabilities
 from tests import ROOT
 from tests.copied import COPIES, DATAPATH, PROBE, WORKLOAD, run, write_copies
 from tests.more_variants import EXIT_STATUS, THEN

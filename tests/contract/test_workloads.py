@@ -5,11 +5,11 @@ import re
 import pytest
 
 import workers.workloads
-from domain.jobs import Feature, HostCapabilities
-from domain.load import ClosedLoad, OpenLoad
-from domain.problems import InvalidInput
-from domain.profile import Profile
-from domain.registry import discover
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.loads.profile import Profile
+from domain.service.jobs import Feature, HostCapabilities
+from domain.values.problems import InvalidInput
+from domain.values.registry import discover
 from workers.traffic.base import Generator, TargetTraffic
 from workers.traffic.h2load import H2load
 from workers.traffic.showdown_traffic import ShowdownTraffic

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from deploy.cli.client import ENDED, Coordinator
+from deploy.cli.rest.client import ENDED, Coordinator
 from deploy.stack.stack import SHOWDOWN, PrivateStack
-from domain.environment import PYTHON_OPTIONS
+from domain.hosts.environment import PYTHON_OPTIONS
 from tests.e2e import tolerant
 from tests.leftovers import OWN
 from tests.servers import own_environment

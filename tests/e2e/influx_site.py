@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 
 from coordinator.app import create_app
 from coordinator.config import InfluxSettings
-from domain.sample import (
+from domain.probes.sample import (
     BUCKETS,
     Point,
     StageHistogram,

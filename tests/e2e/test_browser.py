@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from deploy.stack.stack import PrivateStack
-from domain.traits import Answer
-from domain.trial import TRANSIENT_REASONS
+from domain.trials.traits import Answer
+from domain.trials.trial import TRANSIENT_REASONS
 from tests.e2e.conftest import Running
 from tests.unit.matrices import matrix
 from tests.unit.matrices import row as trait_row

@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from dashboards import generate
-from deploy.cli.client import Coordinator
+from deploy.cli.rest.client import Coordinator
 from deploy.stack.stack import PrivateStack
-from domain.report import CampaignReport
-from domain.trial import TRANSIENT_REASONS
+from domain.reports.report import CampaignReport
+from domain.trials.trial import TRANSIENT_REASONS
 from tests import confinement
 from tests.audit import unaccounted
 from tests.e2e.conftest import TOLERANT, Running

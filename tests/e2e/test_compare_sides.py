@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
-from domain.comparison import MOST_SIDES
+from domain.runs.comparison import MOST_SIDES
 from tests.e2e.test_barriers import VIEWS
 from tests.e2e.test_paper import BEYOND, on_paper
 from tests.pictures.barriers import barriers

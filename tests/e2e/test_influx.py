@@ -14,8 +14,8 @@ from coordinator.telemetry.reader import TelemetryUnavailable, kernel_latency
 from dashboards import generate
 from dashboards import kernel_latency as kernel_latency_dashboard
 from deploy.stack.servers import unused_port
-from domain.sample import BUCKETS, Point, bucket_bounds_ns, bucket_index
-from domain.telemetry import CAUSES, LossCause, TelemetryAccount
+from domain.probes.sample import BUCKETS, Point, bucket_bounds_ns, bucket_index
+from domain.probes.telemetry import CAUSES, LossCause, TelemetryAccount
 from probes.stream.influx import InfluxSink
 from probes.stream.sink import SinkError
 from probes.stream.stream import Stream

@@ -12,8 +12,8 @@ from coordinator.telemetry.removal import delete_telemetry
 from dashboards import campaign as campaign_dashboard
 from dashboards import generate, model
 from dashboards import kernel_latency as kernel_latency_dashboard
-from domain.campaign_points import AS_LISTED, MEASUREMENTS, listed_as
-from domain.sample import Point
+from domain.probes.sample import Point
+from domain.reports.campaign_points import AS_LISTED, MEASUREMENTS, listed_as
 from probes.stream.stream import Stream
 from tests.grafana import rows, substituted, templates
 from tests.servers import private_influxd

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from deploy.stack.servers import unused_port
-from domain.sample import Point
-from domain.telemetry import LossCause, TelemetryAccount
+from domain.probes.sample import Point
+from domain.probes.telemetry import LossCause, TelemetryAccount
 from probes.stream.counters import COUNTERS_FILE, DeliveryCounters
 from probes.stream.influx import InfluxSink
 from probes.stream.sink import SinkError

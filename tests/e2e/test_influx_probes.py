@@ -8,9 +8,9 @@ import pytest
 
 import probes.catalog
 from coordinator.telemetry.reader import kernel_latency
-from domain.registry import discover
-from domain.sample import StageHistogram, TrialTags
-from domain.watched import StageRole
+from domain.probes.sample import StageHistogram, TrialTags
+from domain.probes.watched import StageRole
+from domain.values.registry import discover
 from probes.base import LabView, Probe
 from probes.session import ProbeSession
 from probes.stream.stream import Stream

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from coordinator.telemetry.reader import TelemetryUnavailable, kernel_latency
-from domain.sample import Point
-from domain.telemetry import LossCause, TelemetryAccount
+from domain.probes.sample import Point
+from domain.probes.telemetry import LossCause, TelemetryAccount
 from probes.stream.influx import InfluxSink
 from tests.audit import AuditedStream
 from tests.grafana import rows

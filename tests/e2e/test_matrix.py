@@ -5,7 +5,7 @@ import time
 import httpx
 import pytest
 
-from domain.traits import Answer, TraitMatrix
+from domain.trials.traits import Answer, TraitMatrix
 from tests.e2e.conftest import Running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]

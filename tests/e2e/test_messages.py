@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from domain.jobs import queue_name
+from domain.service.jobs import queue_name
 from tests.e2e.conftest import Running
 from tests.hostile_messages import HOSTILE
 

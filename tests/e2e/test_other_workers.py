@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from deploy.cli.client import ENDED
+from deploy.cli.rest.client import ENDED
 from deploy.stack.children import Child
-from domain.protocol import PROTOCOL
+from domain.hosts.protocol import PROTOCOL
 from tests.e2e.conftest import Running
 from tests.faults.command_line import CommandLine, Part
 from tests.faults.links import Damage, Link

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
 
-from domain.answer import MOST_COLUMNS
+from domain.reports.answer import MOST_COLUMNS
 from tests.pictures.window import window_of
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import signed_in

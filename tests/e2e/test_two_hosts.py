@@ -11,7 +11,7 @@ import httpx
 import pytest
 import redis
 
-from deploy.cli.client import Coordinator
+from deploy.cli.rest.client import Coordinator
 from deploy.stack.children import Child
 from deploy.stack.servers import unused_port
 from deploy.stack.stack import PrivateStack

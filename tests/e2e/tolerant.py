@@ -13,8 +13,8 @@ import os
 import sys
 from pathlib import Path
 
-from domain import noise_limits
-from domain.environment import PYTHON_OPTIONS
+from domain.hosts import noise_limits
+from domain.hosts.environment import PYTHON_OPTIONS
 
 REPORT_S = 3.0  # instead of 30 s
 CONFINED = "SHOWDOWN_TEST_CONFINED"

@@ -8,7 +8,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from domain.environment import program_environment
+from domain.hosts.environment import program_environment
 
 WORKER, COORDINATOR = "worker", "coordinator"
 """The parts of a stack: the coordinator with its ticker has one clock."""

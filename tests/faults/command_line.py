@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from domain.environment import PYTHON_OPTIONS
+from domain.hosts.environment import PYTHON_OPTIONS
 
 NEWER_FIELD = "of_a_later_version"
 _URLS = {
@@ -74,7 +74,7 @@ def _ask_through(links: dict[str, int]) -> None:
 
 
 def _speak(protocol: str) -> None:
-    from domain import protocol as versions
+    from domain.hosts import protocol as versions
 
     versions.PROTOCOL = versions.Protocol.parse(protocol)
 
@@ -82,13 +82,13 @@ def _speak(protocol: str) -> None:
 def _send_newer_fields() -> None:
     from pydantic import create_model
 
-    from domain import trial
+    from domain.trials import trial
 
     def newer(model: type) -> type:
         return create_model(model.__name__, __base__=model, **{NEWER_FIELD: (str, "unknown")})
 
     trial.BlockResult = newer(trial.BlockResult)  # type: ignore[misc]
-    from domain import jobs
+    from domain.service import jobs
 
     for name in ("Claim", "Heartbeat", "Report", "HostCapabilities"):
         setattr(jobs, name, newer(getattr(jobs, name)))

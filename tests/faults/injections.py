@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from domain.jobs import LEASE_S
+from domain.service.jobs import LEASE_S
 from tests import postgresql
 from tests.faults.clocks import COORDINATOR, WORKER, Clocks
 from tests.faults.under_test import CLOCKS, Inject, Service

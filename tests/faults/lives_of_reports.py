@@ -7,7 +7,7 @@ from unittest import mock
 
 import httpx
 
-from domain.jobs import BlockJob, BlockMessage, Report
+from domain.service.jobs import BlockJob, BlockMessage, Report
 from tests.faults.disk import Disk
 from tests.faults.lives import Life, age
 from tests.unit.workers.agent.test_execution import JOB, RESULT

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import text
 
 from coordinator.scheduling.lifecycle import AttemptState, BlockState
-from coordinator.store.database import Store
-from deploy.cli.client import ENDED
-from domain.telemetry import LossCause, TelemetryAccount
+from coordinator.store.rows.database import Store
+from deploy.cli.rest.client import ENDED
+from domain.probes.telemetry import LossCause, TelemetryAccount
 from tests.audit import unaccounted
 from tests.faults.rows import Rows
 

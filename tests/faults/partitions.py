@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 
-from domain.jobs import LEASE_S
+from domain.service.jobs import LEASE_S
 from tests.faults.links import Damage
 from tests.faults.under_test import ONE_BLOCK, Inject, Scenario, Service, during_a_campaign
 

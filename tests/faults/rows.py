@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from domain.campaign_points import CAMPAIGN_EVENT, CAMPAIGN_PROGRESS, VERDICT
+from domain.reports.campaign_points import CAMPAIGN_EVENT, CAMPAIGN_PROGRESS, VERDICT
 
 ANSWERS_WITHIN_S = 20.0
 OF_PROGRESS = frozenset({CAMPAIGN_EVENT, CAMPAIGN_PROGRESS, VERDICT})

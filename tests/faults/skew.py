@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from domain.protocol import PROTOCOL, Protocol
+from domain.hosts.protocol import PROTOCOL, Protocol
 from tests.faults.under_test import Scenario, Service
 
 NEXT_MAJOR, NEXT_MINOR = Protocol(PROTOCOL.major + 1, 0), Protocol(PROTOCOL.major, PROTOCOL.minor + 1)

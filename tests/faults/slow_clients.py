@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from deploy.cli.client import ENDED, Coordinator
+from deploy.cli.rest.client import ENDED, Coordinator
 from deploy.stack.stack import PrivateStack
 from tests.orderly import ends_in_order
 from tests.servers import own_environment

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.environment import program_environment
+from domain.hosts.environment import program_environment
 from workers.lab import cgroups, cleanup, netns
 
 PROGRAMS = frozenset({"haproxy", "nginx", "showdown-traffi", "showdown-relay", "wrk", "h2load"})

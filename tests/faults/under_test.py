@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from deploy.cli.client import ENDED, Coordinator
 from deploy.cli.errors import CommandError
+from deploy.cli.rest.client import ENDED, Coordinator
 from deploy.stack.stack import PrivateStack
-from domain.environment import program_environment
+from domain.hosts.environment import program_environment
 from tests.faults.clocks import Clocks
 from tests.faults.command_line import CommandLine, Part
 from tests.faults.links import Link

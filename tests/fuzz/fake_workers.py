@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from coordinator.scheduling.dispatch import DispatchError
-from domain.jobs import BlockJob, BlockMessage, Report
-from domain.load import OpenLoad
-from domain.messages import MAX_QUEUED
-from domain.trial import BlockResult
+from domain.loads.load import OpenLoad
+from domain.service.jobs import BlockJob, BlockMessage, Report
+from domain.service.messages import MAX_QUEUED
+from domain.trials.trial import BlockResult
 from tests.unit.coordinator.coordinator_app import result
 from tests.unit.coordinator.scheduling.calibrations import open_report
 

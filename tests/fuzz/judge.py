@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from deploy.cli.client import ENDED
+from deploy.cli.rest.client import ENDED
 
 ENDED_BLOCKS = {"done", "failed", "cancelled"}
 _CAMPAIGN = {

@@ -10,10 +10,10 @@ from typing import Any
 
 from kombu import Consumer, Queue
 
-from domain.host_tokens import hash_of
-from domain.jobs import RUN_BLOCK_TASK, queue_name
-from domain.messages import PING_TASK, Message, message_key, signed_headers
-from domain.traits import TEST_TRAITS_TASK
+from domain.hosts.host_tokens import hash_of
+from domain.service.jobs import RUN_BLOCK_TASK, queue_name
+from domain.service.messages import PING_TASK, Message, message_key, signed_headers
+from domain.trials.traits import TEST_TRAITS_TASK
 from tests.fuzz.values import changed
 from tests.hostile_messages import ARGUMENTS, HOSTILE, body_of, envelope
 from tests.redis_server import open_redis, url_of

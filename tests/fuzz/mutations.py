@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 from urllib.parse import parse_qsl, quote_from_bytes, urlencode
 
-from domain.protocol import HEADER
+from domain.hosts.protocol import HEADER
 from tests.fuzz.values import NUMBERS, TEXTS, changed
 from tests.fuzz.wsgi import CHUNKED, Request
 

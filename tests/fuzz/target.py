@@ -7,12 +7,12 @@ from pathlib import Path
 
 from werkzeug.test import TestResponse
 
-from coordinator.analysis.series import Figure
-from coordinator.store.models import CampaignRow
-from coordinator.store.quarantine import Kind, set_aside
-from coordinator.store.series import SeriesPointRow
-from domain.metric import Metric
-from domain.stacks import Stacks
+from coordinator.analysis.runs.series import Figure
+from coordinator.store.rows.models import CampaignRow
+from coordinator.store.rows.quarantine import Kind, set_aside
+from coordinator.store.runs.series import SeriesPointRow
+from domain.loads.metric import Metric
+from domain.probes.stacks import Stacks
 from tests.fuzz.watches import DatabaseWatch, Saved
 from tests.fuzz.wsgi import Client
 from tests.servers import Request as InfluxQuery

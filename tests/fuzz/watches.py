@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 from sqlalchemy import delete, insert, select
 
-from coordinator.store.database import Store
-from coordinator.store.models import Base
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.models import Base
 
 Rows = Mapping[str, Sequence[tuple[Any, ...]]]
 

@@ -11,15 +11,18 @@ from sqlalchemy import select
 from coordinator import ticker
 from coordinator.scheduling.clock_steps import ClockSteps
 from coordinator.scheduling.lifecycle import CampaignState
-from coordinator.store import enrolments, quarantine, removal, rounds, submission, transitions, vitals, work
-from coordinator.store.database import Store
-from coordinator.store.models import CampaignRow, QuarantineRow
-from coordinator.store.quarantine import Kind
-from domain.campaign import Campaign, read_campaign
-from domain.jobs import BlockMessage, Heartbeat, Phase, Report
-from domain.problems import InvalidInput
-from domain.telemetry import TelemetryAccount
-from domain.vitals import HostVitals
+from coordinator.store.hosts import enrolments, removal, vitals
+from coordinator.store.lifecycle import submission, transitions, work
+from coordinator.store.rows import quarantine
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.models import CampaignRow, QuarantineRow
+from coordinator.store.rows.quarantine import Kind
+from coordinator.store.upkeep import rounds
+from domain.campaigns.campaign import Campaign, read_campaign
+from domain.probes.telemetry import TelemetryAccount
+from domain.service.jobs import BlockMessage, Heartbeat, Phase, Report
+from domain.service.vitals import HostVitals
+from domain.values.problems import InvalidInput
 from tests.faults.oracle import violations
 from tests.fuzz.fake_workers import FaultyBroker, Mood, Worker, Written, result_of
 from tests.fuzz.judge import Judge, Violation

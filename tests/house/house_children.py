@@ -1,7 +1,7 @@
 """Nothing of the user's shell decides how Showdown runs: every call to a server and every child says so.
 
 A proxy of the environment gets no request, a child gets the environment that Showdown gives it, Python does not import
-from the working directory, and text between processes is UTF-8. domain/environment.py has the environments.
+from the working directory, and text between processes is UTF-8. domain/hosts/environment.py has the environments.
 """
 
 import ast
@@ -43,7 +43,7 @@ def _of_call(node: ast.Call, name: str, *, product: bool) -> Iterator[tuple[int,
     if not product or room != "subprocess" or function not in _CHILDREN:
         return
     if "env" not in given:
-        yield node.lineno, f"{name} hands the whole environment on", "give it env= (domain/environment.py)"
+        yield node.lineno, f"{name} hands the whole environment on", "give it env= (domain/hosts/environment.py)"
     if (_is(given.get("text"), True) or _is(given.get("universal_newlines"), True)) and "encoding" not in given:
         yield node.lineno, f"{name} reads text in the locale's encoding", 'give it encoding="utf-8"'
 

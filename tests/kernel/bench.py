@@ -19,7 +19,7 @@ import pytest
 from bpf import objects
 from bpf.enums import AttachType
 from bpf.links import detach_all
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import tc
 from workers.lab import cleanup, netns

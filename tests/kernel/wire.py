@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from tests.kernel.bench import PATIENCE_S, HeldNamespaces, assert_nothing_left, new_tag
 from workers.datapaths.base import Attachment, Datapath
 from workers.lab import netns

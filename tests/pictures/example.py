@@ -13,8 +13,8 @@ from typing import Any
 from unittest.mock import patch
 
 from coordinator import ticker
-from domain.campaign import read_campaign_toml
-from domain.jobs import BlockMessage
+from domain.campaigns.campaign import read_campaign_toml
+from domain.service.jobs import BlockMessage
 from tests import ROOT
 from tests.pictures.history import DAY_S, NEW_AT, NIGHTS, Deck, History
 from tests.unit.coordinator.coordinator_app import CoordinatorApp

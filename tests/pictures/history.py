@@ -10,7 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 from coordinator import ticker
-from domain.jobs import BlockMessage
+from domain.service.jobs import BlockMessage
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
 Json = dict[str, Any]

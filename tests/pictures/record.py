@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 
 from coordinator.config import load_settings
-from coordinator.store.database import Store
-from coordinator.store.models import AttemptRow, BlockRow, HostRow
-from coordinator.store.results import block_result
+from coordinator.store.measured.results import block_result
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.models import AttemptRow, BlockRow, HostRow
 from deploy.stack.stack import SHOWDOWN
 from tests.e2e.conftest import TOLERANT, Running, running_stack
 from tests.orderly import ends_in_order

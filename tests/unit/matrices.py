@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.traits import Answer, Finding, TraitMatrix, TraitRow, TraitWords
+from domain.trials.traits import Answer, Finding, TraitMatrix, TraitRow, TraitWords
 
 TRAITS = (
     TraitWords(name="client_address", title="client address kept", summary="Both ends are looked at."),

@@ -5,7 +5,7 @@ A worker that is not accepted must take no messages: it would only lose those of
 
 import httpx
 
-from domain.protocol import PROTOCOL
+from domain.hosts.protocol import PROTOCOL
 from workers.agent.answers import error_body
 
 _UNAUTHORISED, _NOT_FOUND, _CONFLICT = 401, 404, 409

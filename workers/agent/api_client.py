@@ -8,8 +8,9 @@ from pathlib import Path
 
 import httpx
 
-from domain.host_identity import Greeting, Welcome
-from domain.jobs import (
+from domain.hosts.host_identity import Greeting, Welcome
+from domain.hosts.protocol import HEADER, PROTOCOL
+from domain.service.jobs import (
     BlockJob,
     BlockMessage,
     CampaignProgress,
@@ -20,10 +21,9 @@ from domain.jobs import (
     HostCapabilities,
     Report,
 )
-from domain.problems import SET_ASIDE
-from domain.protocol import HEADER, PROTOCOL
-from domain.traits import TraitMatrix
-from domain.vitals import HostVitals
+from domain.service.vitals import HostVitals
+from domain.trials.traits import TraitMatrix
+from domain.values.problems import SET_ASIDE
 from workers.agent.acceptance import judged, judged_greeting
 from workers.agent.answers import code_of, expect, refusal_of
 from workers.agent.claims import Claims, claims_dir

@@ -21,9 +21,9 @@ from celery.signals import worker_process_init, worker_ready
 from celery.worker import state
 from kombu import Queue
 
-from domain.environment import PYTHON_OPTIONS, own_environment
-from domain.jobs import HostCapabilities, queue_name
-from domain.vitals import HostVitals
+from domain.hosts.environment import PYTHON_OPTIONS, own_environment
+from domain.service.jobs import HostCapabilities, queue_name
+from domain.service.vitals import HostVitals
 from workers.agent.api_client import Coordinator, outbox_dir
 from workers.agent.broker import transport_settings
 from workers.agent.config import WorkerSettings

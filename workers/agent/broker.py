@@ -8,7 +8,7 @@ from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
-from domain.messages import broker_tls
+from domain.service.messages import broker_tls
 from workers.agent.inbox import Inbox
 
 INBOX = "inbox"

@@ -15,8 +15,8 @@ from typing import Any
 import probes.catalog
 import workers.datapaths
 import workers.workloads
-from domain.jobs import HostCapabilities, Variant
-from domain.registry import discover
+from domain.service.jobs import HostCapabilities, Variant
+from domain.values.registry import discover
 from probes.base import Probe
 from workers.datapaths.base import Datapath
 from workers.inventory.features import probe_features
@@ -56,7 +56,7 @@ def workload_variants() -> tuple[Variant, ...]:
 
 
 def datapath_facts(datapath: Datapath) -> dict[str, Any]:
-    """What the coordinator must know about a datapath on this host; fields of :class:`domain.jobs.Variant`."""
+    """What the coordinator must know about a datapath on this host; fields of :class:`domain.service.jobs.Variant`."""
     return {
         "function": datapath.function,
         "protocols": tuple(sorted(datapath.protocols)),
@@ -68,7 +68,7 @@ def datapath_facts(datapath: Datapath) -> dict[str, Any]:
 
 
 def workload_facts(workload: Workload) -> dict[str, Any]:
-    """What the coordinator must know about a workload; fields of :class:`domain.jobs.Variant`."""
+    """What the coordinator must know about a workload; fields of :class:`domain.service.jobs.Variant`."""
     return {
         "level_kinds": workload.level_kinds,
         "open_rates_per_s": workload.open_rates_per_s,
@@ -81,7 +81,7 @@ def workload_facts(workload: Workload) -> dict[str, Any]:
 
 
 def probe_facts(probe: Probe) -> dict[str, Any]:
-    """What the coordinator must know of a probe; fields of :class:`domain.jobs.Variant`."""
+    """What the coordinator must know of a probe; fields of :class:`domain.service.jobs.Variant`."""
     return {"stage": probe.stage, "place": probe.place}
 
 

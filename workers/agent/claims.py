@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.jobs import BlockJob
+from domain.service.jobs import BlockJob
 from workers.lab.cleanup import ProcessId
 from workers.lab.files import remove_drafts, write_whole
 

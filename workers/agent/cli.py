@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from domain.condition_terms import USAGE
-from domain.environment import name_process
+from domain.hosts.environment import name_process
+from domain.loads.condition_terms import USAGE
 from workers.agent.config import (
     ConfigError,
     WorkerSettings,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from domain.host_tokens import hash_of
-from domain.messages import message_key
-from domain.names import HOST_NAME_SHAPE, host_name_of, is_host_name
-from domain.texts import error_text
+from domain.hosts.host_tokens import hash_of
+from domain.service.messages import message_key
+from domain.values.names import HOST_NAME_SHAPE, host_name_of, is_host_name
+from domain.values.texts import error_text
 
 Address = tuple[str, int] | Path
 """A host and a port, or the path of a unix socket."""

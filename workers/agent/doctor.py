@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from domain.jobs import Feature, HostCapabilities, Variant
-from domain.placement import CPU_PLACEMENT
+from domain.hosts.placement import CPU_PLACEMENT
+from domain.service.jobs import Feature, HostCapabilities, Variant
 from workers.inventory.pipeline import PipelineHealth, rows
 
 

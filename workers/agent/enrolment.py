@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import httpx
 
-from domain.host_tokens import RANDOM_BYTES, SelfEnrolment, hash_of, token_of
-from domain.texts import error_text
+from domain.hosts.host_tokens import RANDOM_BYTES, SelfEnrolment, hash_of, token_of
+from domain.values.texts import error_text
 from workers.agent.acceptance import NotAccepted, judged
 from workers.agent.api_client import Coordinator, Refused
 from workers.agent.config import ConfigError, WorkerSettings, kept_token, token_file

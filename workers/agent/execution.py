@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from domain.jobs import HEARTBEAT_S, LEASE_S, BlockJob, BlockMessage, Heartbeat, HeartbeatAnswer, Phase, Report
-from domain.texts import error_text
-from domain.trial import BlockResult
+from domain.service.jobs import HEARTBEAT_S, LEASE_S, BlockJob, BlockMessage, Heartbeat, HeartbeatAnswer, Phase, Report
+from domain.trials.trial import BlockResult
+from domain.values.texts import error_text
 from workers.agent.api_client import Coordinator, Refused
 from workers.agent.tally import Ending
 from workers.runner.measurement import Cancelled

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from domain.messages import PING_TASK, Drop, Message, Unacceptable, envelope_of, opened
-from domain.vitals import DroppedMessages
+from domain.service.messages import PING_TASK, Drop, Message, Unacceptable, envelope_of, opened
+from domain.service.vitals import DroppedMessages
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Mapping
 
-from domain.logs import FORMATS, handler
+from domain.service.logs import FORMATS, handler
 from workers.agent.config import ConfigError
 
 VARIABLE = "SHOWDOWN_LOG_FORMAT"

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from domain.texts import error_text
+from domain.values.texts import error_text
 from workers.agent.config import default_host, state_dir
 from workers.agent.own_stdout import libraries_to_stderr
 
@@ -26,7 +26,7 @@ def matrix(names: tuple[str, ...], as_json: bool, evidence: bool, write_docs: bo
     Takes about a minute, as root, in one lab after another. The result is kept in SHOWDOWN_STATE_DIR, and this host's
     worker reports it to the coordinator. Exit code 1 if a test broke.
     """
-    from domain.traits import Answer
+    from domain.trials.traits import Answer
     from workers.agent.capabilities import host_capabilities
     from workers.lab.cleanup import REGISTER_DIR, CleanupRegister
     from workers.traits.matrix.file import keep

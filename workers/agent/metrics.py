@@ -11,9 +11,9 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from domain.protocol import PROTOCOL
-from domain.telemetry import LossCause
-from domain.vitals import DroppedMessages
+from domain.hosts.protocol import PROTOCOL
+from domain.probes.telemetry import LossCause
+from domain.service.vitals import DroppedMessages
 from probes.stream.counters import COUNTERS_FILE, StoredCounters, read_counters
 from probes.stream.segment_files import spool_size
 from workers.agent.claims import Claims, claims_dir

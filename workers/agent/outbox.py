@@ -18,8 +18,8 @@ from enum import Enum, auto
 from itertools import count
 from pathlib import Path
 
-from domain.jobs import Report
-from domain.texts import error_text
+from domain.service.jobs import Report
+from domain.values.texts import error_text
 from workers.lab.files import remove_drafts, write_whole
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from typing import Any
 from celery import Celery
 from kombu import Queue
 
-from domain.jobs import queue_name
-from domain.messages import TESTS_LIFE_S, TESTS_PRIORITY, Message, outstanding_key, redis_list, signed_headers
-from domain.traits import TEST_TRAITS_TASK
+from domain.service.jobs import queue_name
+from domain.service.messages import TESTS_LIFE_S, TESTS_PRIORITY, Message, outstanding_key, redis_list, signed_headers
+from domain.trials.traits import TEST_TRAITS_TASK
 
 
 class OwnQueue:

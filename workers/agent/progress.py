@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 import httpx
 from pydantic import ValidationError
 
-from domain.campaign_points import campaign_event_point, campaign_progress_point, verdict_point
-from domain.jobs import BlockJob
-from domain.report import Family, Verdict
+from domain.reports.campaign_points import campaign_event_point, campaign_progress_point, verdict_point
+from domain.reports.report import Family, Verdict
+from domain.service.jobs import BlockJob
 from workers.agent.api_client import Coordinator, Refused
 from workers.runner.trial_run import Telemetry
 

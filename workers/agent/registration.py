@@ -17,7 +17,7 @@ from typing import Protocol
 import httpx
 from kombu.exceptions import OperationalError
 
-from domain.jobs import HostCapabilities
+from domain.service.jobs import HostCapabilities
 from workers.agent.acceptance import NotAccepted
 from workers.agent.api_client import Refused
 

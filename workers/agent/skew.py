@@ -5,9 +5,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from domain.jobs import BlockJob, BlockMessage
-from domain.problems import problems_of
-from domain.protocol import decode
+from domain.hosts.protocol import decode
+from domain.service.jobs import BlockJob, BlockMessage
+from domain.values.problems import problems_of
 from workers.agent.answers import ForeignAnswer
 
 Answer = TypeVar("Answer", bound=BaseModel)

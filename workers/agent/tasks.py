@@ -13,10 +13,10 @@ from celery.signals import worker_process_init, worker_process_shutdown
 import probes.catalog
 import workers.datapaths
 import workers.workloads
-from domain.jobs import RUN_BLOCK_TASK, BlockJob, BlockMessage, HostCapabilities, Phase
-from domain.registry import discover
-from domain.traits import TEST_TRAITS_TASK
-from domain.trial import BlockResult
+from domain.service.jobs import RUN_BLOCK_TASK, BlockJob, BlockMessage, HostCapabilities, Phase
+from domain.trials.traits import TEST_TRAITS_TASK
+from domain.trials.trial import BlockResult
+from domain.values.registry import discover
 from probes.base import Probe
 from probes.profiler import Profiler
 from probes.session import ProbeSession

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from domain.texts import error_text
+from domain.values.texts import error_text
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from workers.datapaths.base import Datapath, DatapathError
 from workers.lab.lab import Lab
 

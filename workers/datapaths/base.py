@@ -13,11 +13,11 @@ from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 from pyroute2.netlink.exceptions import NetlinkError
 
 from bpf.loader import BpfError
-from domain.condition import Condition
-from domain.counters import Counters
-from domain.figures import TrialFigure
-from domain.jobs import HostCapabilities
-from domain.use import Use
+from domain.loads.condition import Condition
+from domain.service.jobs import HostCapabilities
+from domain.trials.counters import Counters
+from domain.trials.figures import TrialFigure
+from domain.values.use import Use
 from workers.lab import affinity
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
@@ -137,13 +137,13 @@ class Datapath(ABC):
 
     name: ClassVar[str]
     function: ClassVar[str]
-    """What it does to traffic: one of ``domain.names.FUNCTIONS``."""
+    """What it does to traffic: one of ``domain.values.names.FUNCTIONS``."""
     summary: ClassVar[str]
     requires: ClassVar[tuple[str, ...]]
     """Features that a host must have (workers/inventory/features.py), besides :data:`EVERY_LAB_REQUIRES`."""
 
     role: ClassVar[str] = ""
-    """``limit`` (``domain.names.LIMIT``): no other datapath can be faster, so figures are shown as shares of it."""
+    """``limit`` (``domain.values.names.LIMIT``): no other datapath can be faster; figures are shares of it."""
 
     over: ClassVar[str] = ""
     """The datapath that does the same but for what this one adds, if there is one: what it costs is priced over it."""

@@ -3,8 +3,8 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from domain.counters import Counters
-from domain.names import LIMIT
+from domain.trials.counters import Counters
+from domain.values.names import LIMIT
 from workers.datapaths.base import Attachment, Datapath, raised_by
 from workers.lab import dut
 from workers.lab.lab import Lab

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from typing import ClassVar
 
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import defending, xdp
 from workers.datapaths.lib.programs import FUNCTIONS

@@ -7,7 +7,7 @@ packets that were translated, and drops and counts the others.
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from workers.datapaths.base import Attachment, Datapath, DatapathError, Tracking, raised_by
 from workers.datapaths.lib import balancing
 from workers.lab import dut, nft

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import defending
 from workers.lab import dut, nft, nft_counters

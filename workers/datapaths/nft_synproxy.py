@@ -3,7 +3,7 @@
 import os
 from contextlib import ExitStack
 
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.datapaths.lib import defending
 from workers.lab import dut, netns, nft, nft_counters

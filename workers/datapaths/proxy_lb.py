@@ -7,7 +7,7 @@ If a workload lets an origin die, HAProxy checks its servers itself, and tries a
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from workers.datapaths.base import Attachment, Datapath, raised_by
 from workers.datapaths.lib import balancing, haproxy, steering
 from workers.datapaths.lib.proxied import Proxied

@@ -16,9 +16,9 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from bpf.enums import AttachType, ProgramType
 from bpf.loader import BpfError
-from domain.environment import search_path
-from domain.jobs import Feature
-from domain.texts import error_text
+from domain.hosts.environment import search_path
+from domain.service.jobs import Feature
+from domain.values.texts import error_text
 from workers.inventory import filter_features, nft_features
 from workers.inventory import kernel_features as kernel
 from workers.inventory.privileges import remedy_of_refusal

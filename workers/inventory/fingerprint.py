@@ -7,9 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from domain.environment import own_environment
-from domain.placement import CPU_PLACEMENT, GENERATOR_PRIORITY
-from domain.texts import error_text
+from domain.hosts.environment import own_environment
+from domain.hosts.placement import CPU_PLACEMENT, GENERATOR_PRIORITY
+from domain.values.texts import error_text
 from workers.lab import cgroup_limits, cpus, netns
 from workers.lab.priority import real_time_priority
 

@@ -5,7 +5,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from domain.host_identity import HostIdentity
+from domain.hosts.host_identity import HostIdentity
 
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"), Path("/sys/class/dmi/id/product_uuid"))
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.telemetry import TelemetryAccount
+from domain.probes.telemetry import TelemetryAccount
 from probes.stream.counters import COUNTERS_FILE, read_counters
 from probes.stream.segment_files import broken_files, spool_content
 from probes.stream.spool import LOCK

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from domain.condition_terms import BY_NAME
+from domain.loads.condition_terms import BY_NAME
 
 ORIGINS: int = BY_NAME["origins"].default
 """How many addresses a server has without that term. It answers on all if the datapath balances, else on the first."""

@@ -6,7 +6,7 @@ Threads inherit what taskset sets for their process (sched_setaffinity(2)). What
 from collections.abc import Iterable
 from pathlib import Path
 
-from domain.texts import counted
+from domain.values.texts import counted
 from workers.lab import cpus
 from workers.lab.process import Process
 from workers.lab.spec import LabSpec

@@ -18,8 +18,8 @@ from typing import Any
 
 from pyroute2 import IPRoute
 
-from domain.environment import PYTHON_OPTIONS
-from domain.evidence import Attack, Handshakes
+from domain.hosts.environment import PYTHON_OPTIONS
+from domain.trials.evidence import Attack, Handshakes
 from workers.lab import blocklist, dut, flood, netns
 from workers.lab.lab import Lab
 from workers.lab.process import Process

@@ -16,9 +16,9 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from bpf.loader import BpfError
-from domain.condition import Condition
-from domain.evidence import Attack, Loss
-from domain.texts import error_text
+from domain.loads.condition import Condition
+from domain.trials.evidence import Attack, Loss
+from domain.values.texts import error_text
 from workers.lab import affinity, attack, delay, loss, netns, nft, vlans
 from workers.lab.attack import AttackError, Attacking
 from workers.lab.lab import DEVICES, Lab, LabError

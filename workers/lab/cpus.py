@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from domain.placement import SHARED
+from domain.hosts.placement import SHARED
 
 FEWEST_CPUS = 4
 FEWEST_CORES = 3  # one for each of the three

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from domain.evidence import Handshakes
+from domain.trials.evidence import Handshakes
 from workers.lab import netns
 from workers.lab.lab import Lab
 from workers.lab.proc_net import ip_counter

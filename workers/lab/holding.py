@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from domain.environment import PYTHON_OPTIONS
+from domain.hosts.environment import PYTHON_OPTIONS
 from workers.lab.idle_client import READY
 from workers.lab.lab import Lab, LabError
 

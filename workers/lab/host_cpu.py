@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.cpu_time import CpuTime
+from domain.hosts.cpu_time import CpuTime
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 

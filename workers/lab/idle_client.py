@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 
-from domain.texts import error_text
+from domain.values.texts import error_text
 
 READY = "ready"
 CONNECT_S = 5.0

@@ -15,8 +15,8 @@ from types import MappingProxyType
 
 from pyroute2 import IPRoute
 
-from domain.environment import program_environment
-from domain.texts import error_text
+from domain.hosts.environment import program_environment
+from domain.values.texts import error_text
 from probes.base import LabView
 from workers.lab import affinity, cleanup, clients, endpoints, netns, offloads, proc_net, sysctls, vlans
 from workers.lab.addresses import Addresses

@@ -18,7 +18,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from bpf.enums import ProgramType
 from bpf.instance import Instance
 from bpf.loader import Module
-from domain.evidence import Loss
+from domain.trials.evidence import Loss
 from workers.lab import netns
 from workers.lab.lab import Lab, LabError
 from workers.lab.proc_net import device_packets

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from domain.environment import program_environment
-from domain.texts import error_text
+from domain.hosts.environment import program_environment
+from domain.values.texts import error_text
 from workers.lab import unprivileged
 
 DIRECTORY = Path("/run/netns")

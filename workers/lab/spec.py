@@ -4,9 +4,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from domain.bounds import MAX_ORIGINS, MAX_TRIALS
-from domain.condition_terms import most
-from domain.load import MAX_CLIENTS
+from domain.loads.condition_terms import most
+from domain.loads.load import MAX_CLIENTS
+from domain.values.bounds import MAX_ORIGINS, MAX_TRIALS
 from workers.lab.addresses import ORIGINS, VERSIONS, Addresses
 from workers.lab.cleanup import TAG
 from workers.lab.health import HealthCheck

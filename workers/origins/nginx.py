@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from domain.texts import error_text
+from domain.values.texts import error_text
 from workers.lab import cpus, limits, unprivileged
 from workers.lab.addresses import endpoint
 from workers.lab.endpoints import ClientEndpoint

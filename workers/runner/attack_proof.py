@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from domain.evidence import Attack
-from domain.figures import TrialFigure
-from domain.trial import Reason
+from domain.trials.evidence import Attack
+from domain.trials.figures import TrialFigure
+from domain.trials.trial import Reason
 
 
 def attack_findings(attack: Attack | None, blocked: int | None) -> Iterator[tuple[Reason, str]]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from domain.cpu_time import CpuTime
-from domain.noise_limits import BASELINE_S, MAX_FOREIGN_IDLE_SHARE, baseline_looks
+from domain.hosts.cpu_time import CpuTime
+from domain.hosts.noise_limits import BASELINE_S, MAX_FOREIGN_IDLE_SHARE, baseline_looks
 from workers.runner.cpu import CpuMeter
 
 

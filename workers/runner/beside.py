@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from domain.condition import Condition
-from domain.figures import TrialFigure
-from domain.jobs import Phase
-from domain.trial import Reason
+from domain.loads.condition import Condition
+from domain.service.jobs import Phase
+from domain.trials.figures import TrialFigure
+from domain.trials.trial import Reason
 from workers.datapaths.base import Changing, Datapath, DatapathError
 from workers.lab.conditions import ConditionError
 from workers.runner import failover

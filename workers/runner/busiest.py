@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from domain.bounds import printable
-from domain.busy import MOST_BUSY, BusyProcess
+from domain.hosts.busy import MOST_BUSY, BusyProcess
+from domain.values.bounds import printable
 from workers.lab.host_cpu import TICKS_PER_S
 from workers.runner.foreign import ProcessKey, ProcessTicks, gained_ticks, processes
 

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from domain.busy import BusyProcess
-from domain.cpu_time import CpuTime
+from domain.hosts.busy import BusyProcess
+from domain.hosts.cpu_time import CpuTime
 from workers.lab.cgroup_limits import Limits, own_limits
 from workers.lab.cgroups import Group
 from workers.lab.host_cpu import HostTicks, host_ticks

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from domain.figures import TrialFigure, TrialFigures
+from domain.trials.figures import TrialFigure, TrialFigures
 from workers.datapaths.base import DatapathError, Figured
 from workers.runner.attack_proof import attack_figures
 from workers.runner.encryption import tls_figures

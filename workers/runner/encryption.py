@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from domain.counters import Counters
-from domain.figures import TrialFigure
-from domain.histogram import LatencyHistogram
+from domain.trials.counters import Counters
+from domain.trials.figures import TrialFigure
+from domain.trials.histogram import LatencyHistogram
 from workers.traffic.base import Negotiated
 
 VERSION = "TLSv1.3"

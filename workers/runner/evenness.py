@@ -1,8 +1,8 @@
 """The figures of a balancer's evenness over all connections of a trial, each beside that of a random choice. Pure."""
 
-from domain.evenness import jain, largest, random_jain, random_largest
-from domain.figures import TrialFigure
-from domain.trial import Reason
+from domain.trials.evenness import jain, largest, random_jain, random_largest
+from domain.trials.figures import TrialFigure
+from domain.trials.trial import Reason
 from workers.runner.evidence import Evidence
 
 

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.busy import BusyProcess
-from domain.carried import Carried
-from domain.condition import PLAIN, Condition
-from domain.counters import Counters
-from domain.cpu_time import CpuTime
-from domain.episodes import episodes_of
-from domain.evidence import Attack, Loss, Surroundings
-from domain.figures import TrialFigure
-from domain.histogram import LatencyHistogram
-from domain.trial import Finding, Reason, SliceResult
-from domain.watched import Watched
+from domain.hosts.busy import BusyProcess
+from domain.hosts.cpu_time import CpuTime
+from domain.loads.condition import PLAIN, Condition
+from domain.probes.watched import Watched
+from domain.trials.carried import Carried
+from domain.trials.counters import Counters
+from domain.trials.episodes import episodes_of
+from domain.trials.evidence import Attack, Loss, Surroundings
+from domain.trials.figures import TrialFigure
+from domain.trials.histogram import LatencyHistogram
+from domain.trials.trial import Finding, Reason, SliceResult
 from workers.runner.encryption import NO_TLS, Encryption
 from workers.traffic.base import Negotiated
 
@@ -37,7 +37,7 @@ class Evidence:
     event_lost: list[int] = field(default_factory=list)  # due requests that it cost, of each counted slice with one
     unsent: int = 0  # due requests that the generator did not send
     censored: int = 0  # times in the counted slices that are lower bounds
-    slow_steps: list[str | None] = field(default_factory=list)  # of each counted slice (domain/episodes.py)
+    slow_steps: list[str | None] = field(default_factory=list)  # of each counted slice (domain/trials/episodes.py)
     rate_changes: bool = False  # during the trial, so each slice has its own
     stalled_s: float = 0.0  # the generator neither ran, nor waited for a CPU, nor slept as it asked to
     schedule_lag_p99_ns: int | None = None

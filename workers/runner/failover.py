@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from subprocess import SubprocessError
 from typing import Protocol, runtime_checkable
 
-from domain.texts import error_text
-from domain.trial import Reason
+from domain.trials.trial import Reason
+from domain.values.texts import error_text
 from workers.datapaths.base import DatapathError, Hashing, HealthChecking, HealthMarked
 from workers.lab import health_checker, netns
 from workers.lab.connections import OpenConnections, open_connections

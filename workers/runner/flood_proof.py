@@ -6,10 +6,10 @@ answered with a cookie, and the datapath what it judged.
 
 from collections.abc import Iterator
 
-from domain.counters import Counters
-from domain.evidence import Attack, Handshakes
-from domain.figures import TrialFigure
-from domain.trial import Reason
+from domain.trials.counters import Counters
+from domain.trials.evidence import Attack, Handshakes
+from domain.trials.figures import TrialFigure
+from domain.trials.trial import Reason
 
 LOST_SHARE = 0.02  # of the flood's SYNs: a full queue of a device drops some, uncounted
 SPARE_SYNS = 256  # of the lab's own clients and probes

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from domain.cpu_time import CpuTime
-from domain.noise_limits import (
+from domain.hosts.cpu_time import CpuTime
+from domain.hosts.noise_limits import (
     MAX_FOREIGN_SHARE,
     MAX_SLICE_FOREIGN_SHARE,
     MAX_SLICE_STEAL_SHARE,
@@ -11,8 +11,8 @@ from domain.noise_limits import (
     MAX_STEAL_SHARE,
     MAX_THROTTLED_SHARE,
 )
-from domain.texts import share_text
-from domain.trial import Reason
+from domain.trials.trial import Reason
+from domain.values.texts import share_text
 
 
 def noise(whole: CpuTime, slices: Sequence[CpuTime]) -> Iterator[tuple[Reason, str]]:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from domain.counters import Counters
-from domain.figures import TrialFigure
+from domain.trials.counters import Counters
+from domain.trials.figures import TrialFigure
 from workers.datapaths.base import DatapathError
 from workers.lab import memory
 from workers.lab.holding import idle_connections

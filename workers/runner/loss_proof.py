@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from math import sqrt
 
-from domain.evidence import Loss
-from domain.figures import TrialFigure
+from domain.trials.evidence import Loss
+from domain.trials.figures import TrialFigure
 from workers.runner.evidence import Evidence
 
 SIGMAS = 5  # of a binomial count: a sound trial differs by more once in a million

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from domain.counters import Counters
-from domain.cpu_time import CpuTime
-from domain.histogram import LatencyHistogram
-from domain.jobs import Phase
-from domain.sample import host_cpu_point, traffic_point
-from domain.trial import Reason, SliceResult
-from domain.use import Use
+from domain.hosts.cpu_time import CpuTime
+from domain.probes.sample import host_cpu_point, traffic_point
+from domain.service.jobs import Phase
+from domain.trials.counters import Counters
+from domain.trials.histogram import LatencyHistogram
+from domain.trials.trial import Reason, SliceResult
+from domain.values.use import Use
 from workers.datapaths.base import DatapathError, Metered
 from workers.origins.base import OriginError
 from workers.runner.cpu import CpuMeter, Recording

@@ -6,7 +6,7 @@ generator counts the same from the outside, so a gateway that ignores its rules 
 
 from collections.abc import Callable, Mapping
 
-from domain.trial import Reason
+from domain.trials.trial import Reason
 
 MOST_SHOWN = 5  # differing names in one finding
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from domain.carried import is_delivered
-from domain.cpu_time import CpuTime
-from domain.trial import SliceResult
+from domain.hosts.cpu_time import CpuTime
+from domain.trials.carried import is_delivered
+from domain.trials.trial import SliceResult
 
 # If the load is carried, as many requests are pending at a slice's end as at its middle. Growth counts if its mean over
 # the slices, less this many standard errors, exceeds this share of what was due in the half.

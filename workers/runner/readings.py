@@ -1,8 +1,8 @@
 """Turns what the probes saw of a trial into the readings of its result. Pure."""
 
-from domain.sample import StageHistogram, is_matched
-from domain.trial import ProbeReading
-from domain.watched import StageRole, Watched
+from domain.probes.sample import StageHistogram, is_matched
+from domain.probes.watched import StageRole, Watched
+from domain.trials.trial import ProbeReading
 
 
 def readings(watched: Watched) -> tuple[ProbeReading, ...]:

@@ -1,7 +1,7 @@
 """Why a datapath cannot have a trial in some lab. Pure."""
 
-from domain.condition import PLAIN, Condition
-from domain.trial import Reason
+from domain.loads.condition import PLAIN, Condition
+from domain.trials.trial import Reason
 from workers.datapaths.base import Datapath
 from workers.lab.spec import LabSpec
 from workers.traffic.base import Generator

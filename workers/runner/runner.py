@@ -10,16 +10,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from domain.campaign_points import campaign_event_point, trial_points
-from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
-from domain.jobs import BlockJob, Phase
-from domain.load import OpenLoad
-from domain.names import datapath_of
-from domain.placement import priority_text
-from domain.sample import TrialTags
-from domain.stacks import Stacks
-from domain.trial import BlockResult, Reason, TrialResult
-from domain.watched import Span
+from domain.hosts.placement import priority_text
+from domain.loads.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
+from domain.loads.load import OpenLoad
+from domain.probes.sample import TrialTags
+from domain.probes.stacks import Stacks
+from domain.probes.watched import Span
+from domain.reports.campaign_points import campaign_event_point, trial_points
+from domain.service.jobs import BlockJob, Phase
+from domain.trials.trial import BlockResult, Reason, TrialResult
+from domain.values.names import datapath_of
 from probes.base import ProbeError
 from workers.datapaths.base import DatapathError, Tracking
 from workers.lab.conditions import spec_fields

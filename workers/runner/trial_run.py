@@ -5,15 +5,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from domain.condition import Condition
-from domain.counters import Counters
-from domain.histogram import LatencyHistogram
-from domain.sample import Point, TrialTags
-from domain.stacks import Stacks
-from domain.texts import error_text
-from domain.trial import Reason
-from domain.use import Use
-from domain.watched import Span, Watched
+from domain.loads.condition import Condition
+from domain.probes.sample import Point, TrialTags
+from domain.probes.stacks import Stacks
+from domain.probes.watched import Span, Watched
+from domain.trials.counters import Counters
+from domain.trials.histogram import LatencyHistogram
+from domain.trials.trial import Reason
+from domain.values.texts import error_text
+from domain.values.use import Use
 from probes.base import LabView
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import certificates

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from domain.busy import BusyProcess
-from domain.evenness import must_reach_all
-from domain.evidence import Proof
-from domain.texts import share_text
-from domain.trial import Finding, Reason, Validity
+from domain.hosts.busy import BusyProcess
+from domain.trials.evenness import must_reach_all
+from domain.trials.evidence import Proof
+from domain.trials.trial import Finding, Reason, Validity
+from domain.values.texts import share_text
 from workers.runner.encryption import mismatches
 from workers.runner.evidence import Evidence
 from workers.runner.host_noise import noise

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Protocol
 
-from domain.cpu_time import CpuTime
-from domain.histogram import LatencyHistogram
-from domain.load import ClosedLoad, OpenLoad
-from domain.watched import Span
-from domain.window_times import WindowTimes
+from domain.hosts.cpu_time import CpuTime
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.probes.watched import Span
+from domain.probes.window_times import WindowTimes
+from domain.trials.histogram import LatencyHistogram
 from workers.traffic.event import Failed, OriginEvent
 from workers.traffic.timeline import Timeline
 
@@ -138,7 +138,7 @@ class SliceTraffic:
     queued: int | None = None
     pending_middle: int = 0
     pending_end: int = 0
-    slow: str | None = None  # its slowest request in each millisecond, in an open loop (domain/episodes.py)
+    slow: str | None = None  # its slowest request in each millisecond, in an open loop (domain/trials/episodes.py)
     latency_p99_ns: int | None = None  # open loop
     counts: Mapping[str, int] = field(default_factory=dict)
     received: Received | None = None  # of a single client, if the plan asks for it

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from domain.histogram import LatencyHistogram
+from domain.trials.histogram import LatencyHistogram
 from workers.traffic.base import Interval, Schedule, Target, TargetTraffic
 from workers.traffic.merge import by_name, sums
 

@@ -24,10 +24,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from domain.cpu_time import CpuTime
-from domain.environment import program_environment
-from domain.load import ClosedLoad, OpenLoad
-from domain.texts import error_text
+from domain.hosts.cpu_time import CpuTime
+from domain.hosts.environment import program_environment
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.values.texts import error_text
 from workers.lab import cpus
 from workers.lab import netns as namespaces
 from workers.lab.addresses import endpoint

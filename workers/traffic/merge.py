@@ -11,8 +11,8 @@ from functools import reduce
 from statistics import median
 from typing import Any, TypeVar
 
-from domain.episodes import merged_steps
-from domain.histogram import LatencyHistogram
+from domain.trials.episodes import merged_steps
+from domain.trials.histogram import LatencyHistogram
 from workers.traffic.base import MAX_STALL_SHARE, Negotiated, SliceTraffic, TargetTraffic
 from workers.traffic.event import Failed
 from workers.traffic.results import OF_A_CLIENT

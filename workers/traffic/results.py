@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from domain.cpu_time import CpuTime
-from domain.histogram import LatencyHistogram
-from domain.texts import error_text
+from domain.hosts.cpu_time import CpuTime
+from domain.trials.histogram import LatencyHistogram
+from domain.values.texts import error_text
 from workers.lab.host_cpu import host_ticks
 from workers.traffic.base import Negotiated, Received, SliceTraffic, TargetTraffic
 from workers.traffic.event import Failed

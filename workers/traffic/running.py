@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.environment import program_environment
-from domain.texts import error_text
+from domain.hosts.environment import program_environment
+from domain.values.texts import error_text
 from workers.traffic import program
 
 _POLL_S = 0.05

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from domain.load import OpenLoad
+from domain.loads.load import OpenLoad
 from workers.lab import cpus
 from workers.lab import netns as namespaces
 from workers.traffic import program

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from domain.watched import Span
-from domain.window_times import WindowTimes
+from domain.probes.watched import Span
+from domain.probes.window_times import WindowTimes
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from domain.environment import program_environment
-from domain.histogram import LatencyHistogram
-from domain.load import ClosedLoad
-from domain.texts import error_text
+from domain.hosts.environment import program_environment
+from domain.loads.load import ClosedLoad
+from domain.trials.histogram import LatencyHistogram
+from domain.values.texts import error_text
 from workers.lab import cpus
 from workers.lab import netns as namespaces
 from workers.lab.addresses import endpoint

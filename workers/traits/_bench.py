@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager, ExitStack
 
-from domain.texts import error_text
+from domain.values.texts import error_text
 from workers.datapaths.base import Datapath
 from workers.lab.cleanup import CleanupRegister
 from workers.traits._rig import Rig, TraitError, rig

@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager
 
-from domain.traits import Finding
+from domain.trials.traits import Finding
 from workers.datapaths.base import Datapath
 from workers.traits._rig import Rig
 from workers.traits.base import Bench, Trait

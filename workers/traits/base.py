@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from typing import ClassVar, Protocol
 
-from domain.traits import MAX_EVIDENCE, Answer, Finding
+from domain.trials.traits import MAX_EVIDENCE, Answer, Finding
 from workers.datapaths.base import Datapath
 from workers.traits._rig import Rig
 

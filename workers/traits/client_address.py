@@ -1,6 +1,6 @@
 """Does the origin see the client's address?"""
 
-from domain.traits import Finding
+from domain.trials.traits import Finding
 from workers.traits.base import Bench, Trait, no, yes
 
 

@@ -4,7 +4,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from domain.traits import Finding
+from domain.trials.traits import Finding
 from workers.lab import netns
 from workers.traits._rig import Rig
 from workers.traits.base import Bench, Trait, no, yes

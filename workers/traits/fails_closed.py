@@ -5,7 +5,7 @@ import socket
 import time
 from pathlib import Path
 
-from domain.traits import Finding
+from domain.trials.traits import Finding
 from workers.lab import dut, netns
 from workers.lab.proc_net import ip_counter
 from workers.traits._parts import parts_of

@@ -2,8 +2,8 @@
 
 import socket
 
-from domain.texts import error_text
-from domain.traits import Finding
+from domain.trials.traits import Finding
+from domain.values.texts import error_text
 from workers.traits._rig import Rig, receive
 from workers.traits._witness import Order, body
 from workers.traits.base import Bench, Trait, no, yes

@@ -1,7 +1,7 @@
 """Does the datapath carry IPv6?"""
 
-from domain.texts import error_text
-from domain.traits import Finding
+from domain.trials.traits import Finding
+from domain.values.texts import error_text
 from workers.datapaths.base import DatapathError
 from workers.lab import sysctls
 from workers.traits._rig import TraitError

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from domain.traits import Finding
+from domain.trials.traits import Finding
 from workers.traits.base import Bench, Trait, no, yes
 
 WORDS = 8

@@ -1,7 +1,7 @@
 """Do bodies larger than all buffers arrive whole?"""
 
-from domain.texts import error_text
-from domain.traits import Finding
+from domain.trials.traits import Finding
+from domain.values.texts import error_text
 from workers.traits.base import Bench, Trait, no, yes
 
 BYTES = 4 << 20

@@ -3,7 +3,7 @@
 import socket
 import struct
 
-from domain.traits import Finding
+from domain.trials.traits import Finding
 from workers.lab import sockets
 from workers.traits._rig import OpenConnection, Rig, TraitError
 from workers.traits.base import Bench, Trait, no, not_applicable, yes

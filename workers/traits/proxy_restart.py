@@ -3,8 +3,8 @@
 import os
 import time
 
-from domain.texts import error_text
-from domain.traits import Finding
+from domain.trials.traits import Finding
+from domain.values.texts import error_text
 from workers.lab import sockets
 from workers.lab.process import Process
 from workers.traits._rig import OpenConnection, Rig

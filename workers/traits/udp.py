@@ -2,7 +2,7 @@
 
 import contextlib
 
-from domain.traits import Finding
+from domain.trials.traits import Finding
 from workers.traits._rig import Rig
 from workers.traits.base import Bench, Trait, no, yes
 

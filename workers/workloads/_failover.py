@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from domain.evenness import jain
-from domain.figures import TrialFigure, TrialFigures, TrialSeries, series_of
-from domain.load import ClosedLoad, OpenLoad
-from domain.workload import Parameter, fill_parameters
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.loads.workload import Parameter, fill_parameters
+from domain.trials.evenness import jain
+from domain.trials.figures import TrialFigure, TrialFigures, TrialSeries, series_of
 from workers.lab.health import HealthCheck, Mark
 from workers.traffic.base import GeneratorPlan, SliceTraffic
 from workers.traffic.event import Failed, OriginEvent

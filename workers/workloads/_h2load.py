@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from domain.jobs import HostCapabilities
-from domain.load import ClosedLoad, OpenLoad
-from domain.workload import fill_parameters
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.loads.workload import fill_parameters
+from domain.service.jobs import HostCapabilities
 from workers.origins.base import MAX_BODY_BYTES, body_of
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.traffic.h2load import OPEN_RATES_PER_S, H2load

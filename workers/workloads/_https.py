@@ -6,7 +6,7 @@ The client speaks TLS 1.3 with the datapath if that terminates it, or else with 
 from collections.abc import Mapping
 from typing import ClassVar
 
-from domain.workload import Parameter
+from domain.loads.workload import Parameter
 from workers.origins.base import MAX_BODY_BYTES, body_of
 from workers.workloads._own import OwnWorkload, body_bytes
 

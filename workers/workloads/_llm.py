@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from domain.figures import TrialFigure, TrialFigures
-from domain.histogram import LatencyHistogram
+from domain.trials.figures import TrialFigure, TrialFigures
+from domain.trials.histogram import LatencyHistogram
 from workers.workloads.base import Observed
 
 _MIB = 1 << 20

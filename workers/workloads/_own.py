@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from domain.jobs import HostCapabilities
-from domain.load import ClosedLoad, OpenLoad
-from domain.workload import Parameter, fill_parameters
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.loads.workload import Parameter, fill_parameters
+from domain.service.jobs import HostCapabilities
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.workloads.base import DEFAULTS, Workload
 

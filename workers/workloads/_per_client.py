@@ -6,8 +6,8 @@ the first part carried beyond that rate is the burst.
 
 from collections.abc import Iterator, Sequence
 
-from domain.evenness import jain
-from domain.figures import TrialFigure, TrialFigures, TrialSeries, series_of
+from domain.trials.evenness import jain
+from domain.trials.figures import TrialFigure, TrialFigures, TrialSeries, series_of
 from workers.traffic.base import Received, SliceTraffic
 from workers.workloads.base import Observed
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar
 
-from domain.condition import Condition
-from domain.counters import Counters
-from domain.figures import TrialFigures
-from domain.histogram import LatencyHistogram
-from domain.jobs import HostCapabilities
-from domain.load import ClosedLoad, OpenLoad
-from domain.use import Use
-from domain.workload import Parameter
+from domain.loads.condition import Condition
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.loads.workload import Parameter
+from domain.service.jobs import HostCapabilities
+from domain.trials.counters import Counters
+from domain.trials.figures import TrialFigures
+from domain.trials.histogram import LatencyHistogram
+from domain.values.use import Use
 from workers.lab.connections import OpenConnections
 from workers.lab.health import Mark
 from workers.traffic.base import GeneratorPlan, SliceTraffic, TargetTraffic

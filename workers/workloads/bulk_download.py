@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from domain.figures import TrialFigures
-from domain.load import ClosedLoad, OpenLoad
-from domain.workload import Parameter, fill_parameters
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.loads.workload import Parameter, fill_parameters
+from domain.trials.figures import TrialFigures
 from workers.traffic.base import GeneratorPlan
 from workers.workloads import _per_client
 from workers.workloads._own import LARGE_OPEN_CONNECTIONS, OwnWorkload, body_bytes

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from domain.load import OpenLoad
+from domain.loads.load import OpenLoad
 from workers.workloads._own import LARGE_OPEN_CONNECTIONS, OwnWorkload, body_bytes
 
 

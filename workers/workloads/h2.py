@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from domain.load import MAX_CONNECTIONS, ClosedLoad, OpenLoad
-from domain.workload import Parameter
+from domain.loads.load import MAX_CONNECTIONS, ClosedLoad, OpenLoad
+from domain.loads.workload import Parameter
 from workers.origins.base import MAX_BODY_BYTES
 from workers.workloads._https import RESUMED, HttpsWorkload
 from workers.workloads._own import OPEN_CONNECTIONS, body_bytes

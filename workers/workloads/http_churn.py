@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from domain.figures import TrialFigure, TrialFigures
-from domain.load import ClosedLoad, OpenLoad
-from domain.workload import Parameter, fill_parameters
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.loads.workload import Parameter, fill_parameters
+from domain.trials.figures import TrialFigure, TrialFigures
 from workers.traffic.base import GeneratorPlan
 from workers.workloads._own import OwnWorkload, body_bytes
 from workers.workloads.base import DEFAULTS, Observed

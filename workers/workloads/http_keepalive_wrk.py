@@ -5,9 +5,9 @@ It is a workload and not a setting, so that a campaign can run both and compare 
 
 from collections.abc import Mapping
 
-from domain.jobs import HostCapabilities
-from domain.load import ClosedLoad, OpenLoad
-from domain.workload import fill_parameters
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.loads.workload import fill_parameters
+from domain.service.jobs import HostCapabilities
 from workers.origins.base import MAX_BODY_BYTES, body_of
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.workloads._own import body_bytes

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from domain.load import MAX_CONNECTIONS, ClosedLoad, OpenLoad
-from domain.workload import Parameter, fill_parameters
+from domain.loads.load import MAX_CONNECTIONS, ClosedLoad, OpenLoad
+from domain.loads.workload import Parameter, fill_parameters
 from workers.origins.base import body_of
 from workers.traffic.base import GeneratorPlan
 from workers.workloads._own import OwnWorkload

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from domain.figures import TrialFigures
-from domain.load import MAX_CONNECTIONS, OpenLoad
-from domain.workload import Parameter
+from domain.loads.load import MAX_CONNECTIONS, OpenLoad
+from domain.loads.workload import Parameter
+from domain.trials.figures import TrialFigures
 from workers.traffic.base import TargetTraffic
 from workers.workloads._llm import figures_of
 from workers.workloads._own import OPEN_CONNECTIONS, OwnWorkload

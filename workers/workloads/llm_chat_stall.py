@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from domain.workload import Parameter
+from domain.loads.workload import Parameter
 from workers.workloads.llm_chat import LlmChat
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from domain.load import MAX_CONNECTIONS, OpenLoad
-from domain.workload import Parameter
+from domain.loads.load import MAX_CONNECTIONS, OpenLoad
+from domain.loads.workload import Parameter
 from workers.workloads._own import OPEN_CONNECTIONS, OwnWorkload
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from domain.workload import Parameter
+from domain.loads.workload import Parameter
 from workers.workloads._own import OwnWorkload
 
 

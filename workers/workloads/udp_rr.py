@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from domain.figures import TrialFigure, TrialFigures
-from domain.load import ClosedLoad, OpenLoad
-from domain.workload import Parameter
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.loads.workload import Parameter
+from domain.trials.figures import TrialFigure, TrialFigures
 from workers.traffic.results import DATAGRAM_COUNTS
 from workers.workloads._own import OwnWorkload
 from workers.workloads.base import Observed

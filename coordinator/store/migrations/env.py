@@ -1,8 +1,8 @@
-"""Alembic's environment: runs on the connection that :meth:`coordinator.store.database.Store.migrate` hands over."""
+"""Alembic's environment: runs on the connection of ``Store.migrate`` (coordinator/store/rows/database.py)."""
 
 from alembic import context
 
-from coordinator.store.models import Base
+from coordinator.store.rows.models import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

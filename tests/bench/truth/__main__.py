@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from coordinator.scheduling.saturation import Goal
-from domain.trial import MAX_ATTEMPTS
+from domain.trials.trial import MAX_ATTEMPTS
 from tests.bench.figures import heading
 from tests.bench.truth import burning, equal, origins, power, resolution, searched
 from tests.bench.truth.blocks import patience

@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.report import build_report
+from coordinator.analysis.reports.report import build_report
+from coordinator.analysis.trials.campaign_results import CampaignResults
 from coordinator.scheduling.lifecycle import accepted_attempt
 from coordinator.scheduling.planner import plan
 from coordinator.scheduling.records import AttemptRecord
-from domain.block import Block, PlannedBlock
-from domain.campaign import Campaign
-from domain.jobs import BlockJob
-from domain.load import Load, OpenLoad
-from domain.report import CampaignReport
-from domain.sample import Point
-from domain.trial import MAX_ATTEMPTS, BlockResult, TrialResult
+from domain.campaigns.campaign import Campaign
+from domain.loads.load import Load, OpenLoad
+from domain.probes.sample import Point
+from domain.reports.report import CampaignReport
+from domain.service.jobs import BlockJob
+from domain.trials.block import Block, PlannedBlock
+from domain.trials.trial import MAX_ATTEMPTS, BlockResult, TrialResult
 from probes.profiler import Profiler
 from tests.unwatched import NoProbes
 from workers.datapaths.base import Datapath

@@ -10,8 +10,8 @@ from functools import cache
 from bpf.enums import ProgramType
 from bpf.instance import Instance
 from bpf.loader import Module
-from domain.counters import Counters
-from domain.names import LIMIT
+from domain.trials.counters import Counters
+from domain.values.names import LIMIT
 from workers.datapaths.base import Attachment, raised_by
 from workers.datapaths.direct import Direct
 from workers.datapaths.lib import tc

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from domain.campaign import Campaign, read_campaign
-from domain.metric import Metric
-from domain.report import Price
+from domain.campaigns.campaign import Campaign, read_campaign
+from domain.loads.metric import Metric
+from domain.reports.report import Price
 from tests.bench.truth.blocks import Measured, context, run_campaign
 from tests.bench.truth.burner import Burned, Burner, EmptyBurner
 from tests.bench.truth.table import Row

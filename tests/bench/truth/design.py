@@ -4,9 +4,9 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 
-from coordinator.store.planning import most_blocks
-from domain.campaign import Campaign, read_campaign
-from domain.load import AnyLoad, CapacityLoad, ClosedLoad, ShareLoad
+from coordinator.store.lifecycle.planning import most_blocks
+from domain.campaigns.campaign import Campaign, read_campaign
+from domain.loads.load import AnyLoad, CapacityLoad, ClosedLoad, ShareLoad
 from tests import ROOT
 from tests.simulated import Spreads
 

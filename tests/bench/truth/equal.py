@@ -8,11 +8,11 @@ from statistics import fmean
 from scipy.special import betaincinv
 
 import workers.datapaths
-from coordinator.analysis.statistics import CONFIDENCE
-from domain.campaign import Cell, read_campaign
-from domain.metric import Metric
-from domain.registry import discover
-from domain.report import CampaignReport, Family
+from coordinator.analysis.inference.statistics import CONFIDENCE
+from domain.campaigns.campaign import Cell, read_campaign
+from domain.loads.metric import Metric
+from domain.reports.report import CampaignReport, Family
+from domain.values.registry import discover
 from tests.bench.truth.blocks import Measured, context, run_campaign
 from tests.bench.truth.design import reference, reference_rounds, spreads_of
 from tests.bench.truth.simulation import KINDS, false_words

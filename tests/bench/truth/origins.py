@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from statistics import fmean
 
-from coordinator.analysis.statistics import interval
-from domain.campaign import read_campaign
-from domain.load import OpenLoad
-from domain.metric import Metric
-from domain.trial import Reason
+from coordinator.analysis.inference.statistics import interval
+from domain.campaigns.campaign import read_campaign
+from domain.loads.load import OpenLoad
+from domain.loads.metric import Metric
+from domain.trials.trial import Reason
 from tests.bench.stage import awake, one_cpu
 from tests.bench.truth.blocks import Measured, OriginOf, a_block, context, run_campaign, tried
 from tests.bench.truth.table import Row

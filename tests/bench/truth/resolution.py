@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coordinator.analysis.statistics import Estimate, student_t
-from domain.campaign import read_campaign
-from domain.load import ClosedLoad
-from domain.metric import Metric
+from coordinator.analysis.inference.statistics import Estimate, student_t
+from domain.campaigns.campaign import read_campaign
+from domain.loads.load import ClosedLoad
+from domain.loads.metric import Metric
 from tests.bench.truth.blocks import Measured, a_block, context, run_campaign, tried
 from tests.bench.truth.table import Row
 from workers.datapaths.direct import Direct

@@ -2,8 +2,8 @@
 
 from coordinator.scheduling.saturation import Goal, goal_of, initial_search
 from coordinator.scheduling.step_result import judge
-from domain.load import CapacityLoad
-from domain.searched import SEARCH_REQUESTS, CapacityBounds, trials_of_step
+from domain.loads.load import CapacityLoad
+from domain.loads.searched import SEARCH_REQUESTS, CapacityBounds, trials_of_step
 from tests.bench.truth.blocks import a_block, context, tried
 from tests.bench.truth.origins import of_known_capacity
 from tests.bench.truth.table import Row

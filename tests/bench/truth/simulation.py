@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from domain.campaign import Campaign
-from domain.metric import Metric
-from domain.report import Family
+from domain.campaigns.campaign import Campaign
+from domain.loads.metric import Metric
+from domain.reports.report import Family
 from tests.simulated import DRIFTING, NOISES, Spreads, report_of, words
 
 KINDS = (*NOISES, DRIFTING)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.jobs import HostCapabilities
+from domain.service.jobs import HostCapabilities
 from tests import ROOT
 from tests.host_noise import windows
 from workers.agent.capabilities import OWN_PROGRAMS, host_capabilities

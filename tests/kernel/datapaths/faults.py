@@ -13,7 +13,7 @@ import pytest
 from bpf import instance
 from bpf.enums import AttachType
 from bpf.instance import Instance
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.bench import detach_ingress, detach_link
 from workers.lab import netns
 from workers.lab.lab import Lab

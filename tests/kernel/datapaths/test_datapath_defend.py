@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.condition import Condition
-from domain.evidence import Attack, Handshakes
-from domain.trial import Reason
+from domain.loads.condition import Condition
+from domain.trials.evidence import Attack, Handshakes
+from domain.trials.trial import Reason
 from tests.kernel.bench import PATIENCE_S, SILENCE_S, Bench, detach_ingress, new_tag, start_origin
 from tests.kernel.datapaths.declared import of_function
 from tests.kernel.datapaths.faults import detach_from_device

@@ -1,7 +1,7 @@
 """The datapath ebpf_cgroup_filter on the real kernel, broken on purpose; see test_datapath_filter, too."""
 
 from bpf.enums import AttachType
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.datapaths.faults import (
     MAP_EMPTIED,
     STEERING_GONE,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bpf.enums import AttachType
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.bench import bench, detach_link
 from tests.kernel.datapaths.faults import (
     BY_PROXY,

@@ -13,7 +13,7 @@ from bpf.enums import Command, ProgramType
 from bpf.instance import Instance
 from bpf.loader import Module
 from bpf.syscall import bpf_in_place
-from domain.jobs import Feature, HostCapabilities
+from domain.service.jobs import Feature, HostCapabilities
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     BY_PROGRAM,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.bench import bench
 from tests.kernel.datapaths.balance_rig import fetch_large
 from tests.kernel.datapaths.faults import (

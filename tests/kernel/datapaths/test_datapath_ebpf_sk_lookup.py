@@ -7,7 +7,7 @@ import pytest
 
 from bpf.enums import AttachType
 from bpf.instance import Instance
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.bench import bench, detach_link
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,

@@ -7,7 +7,7 @@ import pytest
 
 from bpf.enums import AttachType
 from bpf.sockmap import detach_from_map
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.bench import PATIENCE_S, SILENCE_S, Bench, answered, bench
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.host_noise import in_windows
 from tests.kernel.bench import PATIENCE_S, Bench, bench, new_tag, sharing
 from tests.kernel.datapaths.faults import (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.condition import Condition
-from domain.trial import Reason
+from domain.loads.condition import Condition
+from domain.trials.trial import Reason
 from tests.kernel.bench import Bench, new_tag, start_origin
 from tests.kernel.datapaths.declared import of_function
 from tests.variants import DATAPATHS

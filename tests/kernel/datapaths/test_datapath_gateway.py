@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.load import OpenLoad
-from domain.trial import Reason, TrialResult
+from domain.loads.load import OpenLoad
+from domain.trials.trial import Reason, TrialResult
 from tests.host_noise import in_windows
 from tests.kernel.bench import bench
 from tests.kernel.datapaths.declared import of_function

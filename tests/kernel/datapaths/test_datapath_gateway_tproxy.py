@@ -1,6 +1,6 @@
 """The datapath gateway_tproxy: how it can be broken. Its other tests are those of test_datapath_gateway."""
 
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     BY_PROXY,

@@ -1,6 +1,6 @@
 """The datapath nft_interval_set broken on purpose; its other tests are those of test_datapath_filter."""
 
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     STEERING_GONE,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     PART_GONE,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.bench import PATIENCE_S, bench
 from tests.kernel.datapaths.faults import BY_DEVICES, BY_PROXY, STEERING_GONE, Facts, Fault, Faults, flush_rules
 from tests.variants import DATAPATHS

@@ -1,6 +1,6 @@
 """The datapath syn_plain broken on purpose; its other tests are those of test_datapath_defend."""
 
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.datapaths.faults import PART_GONE, PART_GONE_FIRST, Facts, Fault, Faults, Target
 from tests.kernel.datapaths.test_datapath_direct import stop_routing
 from workers.lab import netns

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.load import ClosedLoad
-from domain.trial import Reason
+from domain.loads.load import ClosedLoad
+from domain.trials.trial import Reason
 from tests.host_noise import in_windows
 from tests.kernel.bench import bench
 from tests.kernel.datapaths.declared import FACTS, of_function

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.bench import HeldNamespaces, assert_nothing_left, bench, new_tag
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,

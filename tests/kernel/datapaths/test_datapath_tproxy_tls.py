@@ -1,6 +1,6 @@
 """The datapath tproxy_tls: how it can be broken. Its tests are those of test_datapath_terminating."""
 
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     BY_PROXY,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests.host_noise import in_windows
 from tests.kernel.bench import bench, http_connection
 from tests.kernel.datapaths.declared import FACTS, FAULTS

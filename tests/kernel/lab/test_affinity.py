@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.condition import parse_condition
+from domain.loads.condition import parse_condition
 from tests.kernel.bench import bench, new_tag
 from tests.kernel.datapaths.declared import proxied
 from tests.variants import DATAPATHS, RUNNABLE

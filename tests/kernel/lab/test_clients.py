@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from domain.block import Block
-from domain.condition import Condition
-from domain.jobs import BlockJob
-from domain.load import ClosedLoad, OpenLoad
-from domain.trial import TRANSIENT_REASONS, Reason, TrialResult
+from domain.loads.condition import Condition
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.service.jobs import BlockJob
+from domain.trials.block import Block
+from domain.trials.trial import TRANSIENT_REASONS, Reason, TrialResult
 from probes.profiler import Profiler
 from tests.host_noise import in_windows
 from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag

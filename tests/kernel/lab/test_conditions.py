@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from domain.condition import PLAIN, Condition, parse_condition
-from domain.condition_terms import most
-from domain.evidence import Surroundings
-from domain.load import ClosedLoad
-from domain.trial import Reason, TrialResult
+from domain.loads.condition import PLAIN, Condition, parse_condition
+from domain.loads.condition_terms import most
+from domain.loads.load import ClosedLoad
+from domain.trials.evidence import Surroundings
+from domain.trials.trial import Reason, TrialResult
 from tests.host_noise import in_windows
 from tests.kernel.bench import Bench, new_tag, start_origin
 from tests.kernel.datapaths.declared import FACTS

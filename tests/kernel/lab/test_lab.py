@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.bounds import MAX_TRIALS
+from domain.values.bounds import MAX_TRIALS
 from tests.host_noise import in_windows
 from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
 from workers.lab import netns, offloads

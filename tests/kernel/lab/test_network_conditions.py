@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from pyroute2.netlink.exceptions import NetlinkError
 
-from domain.condition import parse_condition
-from domain.load import ClosedLoad
+from domain.loads.condition import parse_condition
+from domain.loads.load import ClosedLoad
 from tests.host_noise import in_windows
 from tests.kernel.bench import new_tag
 from tests.kernel.runner.test_block import measure, reasons

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from domain.sample import StageHistogram
+from domain.probes.sample import StageHistogram
 from probes.base import LabView, Probe
 from probes.tracing import TracingProbe
 

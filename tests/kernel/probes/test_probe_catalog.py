@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from bpf.loader import BpfError, Module
-from domain.sample import StageHistogram
+from domain.probes.sample import StageHistogram
 from probes.base import Probe
 from probes.catalog.forward import Forward
 from probes.catalog.net_rx_softirq import NetRxSoftirq

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.sample import StageHistogram
+from domain.probes.sample import StageHistogram
 from probes.base import Probe
 from probes.catalog.device_hop import DeviceHop
 from tests.host_noise import in_windows

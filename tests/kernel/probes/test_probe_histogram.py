@@ -1,4 +1,4 @@
-"""histogram.h in C and domain.sample in Python compute the same buckets."""
+"""histogram.h in C and domain.probes.sample in Python compute the same buckets."""
 
 import random
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bpf.loader import ROOT
-from domain.sample import BUCKETS, FIRST_EXPONENT, LAST_EXPONENT, bucket_bounds_ns, bucket_index
+from domain.probes.sample import BUCKETS, FIRST_EXPONENT, LAST_EXPONENT, bucket_bounds_ns, bucket_index
 
 MAIN = """
 #include <stdio.h>

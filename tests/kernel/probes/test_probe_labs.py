@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.analysis.digest import trial_digest
-from coordinator.analysis.path import StagePath
-from coordinator.analysis.stage_table import parts_us
-from domain.block import Block
-from domain.jobs import BlockJob
-from domain.load import ClosedLoad, Load, OpenLoad
-from domain.trial import TrialResult
-from domain.watched import StageRole
+from coordinator.analysis.kernel.path import StagePath
+from coordinator.analysis.kernel.stage_table import parts_us
+from coordinator.analysis.trials.digest import trial_digest
+from domain.loads.load import ClosedLoad, Load, OpenLoad
+from domain.probes.watched import StageRole
+from domain.service.jobs import BlockJob
+from domain.trials.block import Block
+from domain.trials.trial import TrialResult
 from probes.base import Probe
 from probes.catalog.device_hop import DeviceHop
 from probes.catalog.forward import Forward

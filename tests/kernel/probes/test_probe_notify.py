@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from domain.sample import StageHistogram
+from domain.probes.sample import StageHistogram
 from probes.base import Probe
 from probes.catalog.notify import Notify
 from tests.host_noise import in_windows

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from domain.sample import StageHistogram, bucket_index
+from domain.probes.sample import StageHistogram, bucket_index
 from probes.base import Probe
 from probes.catalog.socket_wait import SocketWait
 from tests.host_noise import in_windows

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.sample import StageHistogram
+from domain.probes.sample import StageHistogram
 from probes.base import Probe, ProbeError
 from probes.catalog import splice_work
 from probes.catalog.splice_work import SpliceWork, address_of

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from domain.sample import TrialTags
-from domain.watched import Span, StageRole, Watched
+from domain.probes.sample import TrialTags
+from domain.probes.watched import Span, StageRole, Watched
 from probes import pace, windows
 from probes.base import LabView, Probe
 from probes.catalog.device_hop import DeviceHop

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import probes.catalog
-from domain.registry import discover
-from domain.sample import TrialTags
-from domain.watched import Watched
+from domain.probes.sample import TrialTags
+from domain.probes.watched import Watched
+from domain.values.registry import discover
 from probes.base import Probe
 from probes.session import ProbeSession
 from tests.kernel.bench import Bench, bench

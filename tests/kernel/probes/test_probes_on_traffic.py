@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.load import ClosedLoad
-from domain.watched import StageRole
+from domain.loads.load import ClosedLoad
+from domain.probes.watched import StageRole
 from probes.catalog.connect import Connect
 from probes.catalog.device_hop import DeviceHop
 from probes.catalog.notify import Notify

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from bpf.loader import UNKNOWN
-from domain.stacks import Stacks
+from domain.probes.stacks import Stacks
 from probes.base import ProbeError
 from probes.profiler import Profiler
 from tests.host_noise import in_windows

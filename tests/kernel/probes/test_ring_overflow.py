@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from domain.sample import TrialTags
-from domain.telemetry import LossCause
+from domain.probes.sample import TrialTags
+from domain.probes.telemetry import LossCause
 from probes._fake import FakeSink
 from probes.catalog.forward import Forward
 from probes.session import ProbeSession

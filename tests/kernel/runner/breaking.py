@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bpf.instance import Instance
-from domain.names import LIMIT
-from domain.trial import Reason, TrialResult
+from domain.trials.trial import Reason, TrialResult
+from domain.values.names import LIMIT
 from tests.kernel.bench import swapped_devices
 from tests.kernel.datapaths.declared import FACTS
 from tests.kernel.datapaths.faults import DURING, WITNESS, Break, Target, instances_noted, nothing

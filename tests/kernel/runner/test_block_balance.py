@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from domain.condition import parse_condition
-from domain.load import ClosedLoad
-from domain.trial import Reason
+from domain.loads.condition import parse_condition
+from domain.loads.load import ClosedLoad
+from domain.trials.trial import Reason
 from tests.host_noise import in_windows
 from tests.kernel.runner.test_block import measure, reasons
 from workers.datapaths.lib import balancing

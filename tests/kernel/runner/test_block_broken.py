@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.counters import Counters
-from domain.trial import Reason
+from domain.trials.counters import Counters
+from domain.trials.trial import Reason
 from tests.host_noise import in_windows, windows
 from tests.kernel.datapaths.declared import of_case
 from tests.kernel.datapaths.faults import (

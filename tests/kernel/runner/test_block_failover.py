@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.condition import Condition, parse_condition
-from domain.load import OpenLoad
-from domain.trial import Reason, TrialResult
+from domain.loads.condition import Condition, parse_condition
+from domain.loads.load import OpenLoad
+from domain.trials.trial import Reason, TrialResult
 from tests.host_noise import in_windows
 from tests.kernel.runner.test_block import reasons
 from tests.kernel.traffic.test_workload_traffic import measure

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.trial import Reason
+from domain.trials.trial import Reason
 from tests import ROOT
 from tests.host_noise import Limits, between, in_windows, reading, windows
 from tests.kernel.bench import new_tag

@@ -10,8 +10,8 @@ import pytest
 import workers.datapaths
 import workers.workloads
 from bpf.loader import Module
-from domain.load import ClosedLoad
-from domain.registry import discover
+from domain.loads.load import ClosedLoad
+from domain.values.registry import discover
 from tests.host_noise import windows
 from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
 from tests.kernel.probes.test_probes_on_traffic import greet

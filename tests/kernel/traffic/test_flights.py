@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.condition import PLAIN, Condition
-from domain.load import ClosedLoad
+from domain.loads.condition import PLAIN, Condition
+from domain.loads.load import ClosedLoad
 from tests.host_noise import in_windows
 from tests.kernel.runner.test_block import reasons
 from tests.kernel.traffic.test_workload_traffic import measure

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.load import ClosedLoad, OpenLoad
-from domain.trial import Reason, TrialResult
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.trials.trial import Reason, TrialResult
 from tests.host_noise import in_windows
 from tests.kernel.runner.test_block import reasons
 from tests.kernel.traffic.test_workload_traffic import measure

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from domain.block import Block
-from domain.jobs import BlockJob
-from domain.load import ClosedLoad, OpenLoad
-from domain.trial import Reason, TrialResult
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.service.jobs import BlockJob
+from domain.trials.block import Block
+from domain.trials.trial import Reason, TrialResult
 from probes.profiler import Profiler
 from tests.host_noise import in_windows
 from tests.kernel.bench import new_tag

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import workers.traits
-from domain.jobs import Feature, HostCapabilities
-from domain.registry import discover
-from domain.traits import Answer, Finding
+from domain.service.jobs import Feature, HostCapabilities
+from domain.trials.traits import Answer, Finding
+from domain.values.registry import discover
 from tests.host_noise import in_windows
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Attachment, Datapath, DatapathError

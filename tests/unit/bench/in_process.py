@@ -9,9 +9,9 @@ from typing import Any
 
 from coordinator.app import create_app
 from coordinator.config import load_settings
-from coordinator.store.database import Store
-from coordinator.store.enrolments import enrol
-from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
+from coordinator.store.hosts.enrolments import enrol
+from coordinator.store.rows.database import Store
+from domain.hosts.host_tokens import RANDOM_BYTES, hash_of, token_of
 from tests.bench.scale_server import HOST
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 

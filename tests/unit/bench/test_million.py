@@ -6,8 +6,8 @@ import time
 import pytest
 from sqlalchemy import delete, func, select
 
-from coordinator.store import endings
-from coordinator.store.models import AttemptRow, CampaignRow, TrialRow
+from coordinator.store.rows.models import AttemptRow, CampaignRow, TrialRow
+from coordinator.store.upkeep import endings
 from tests.bench import million
 from tests.bench.fleet import judge
 from tests.bench.fleet_hosts import Seen

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, ttest_ind
 
-from domain.load import ClosedLoad, OpenLoad
-from domain.metric import Metric
-from domain.report import Price
-from domain.searched import CapacityBounds
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.loads.metric import Metric
+from domain.loads.searched import CapacityBounds
+from domain.reports.report import Price
 from tests.bench.truth import burning, design, equal, origins, power, resolution, searched
 from tests.bench.truth.blocks import a_block
 from tests.bench.truth.burner import Burned, Burner

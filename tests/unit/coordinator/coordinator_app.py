@@ -15,15 +15,15 @@ from werkzeug.test import TestResponse
 from coordinator import ticker
 from coordinator.app import create_app
 from coordinator.config import Settings, load_settings
-from coordinator.store import rounds
-from coordinator.store.database import Store
-from coordinator.store.enrolments import enrol
-from coordinator.store.models import AttemptRow
-from domain.histogram import LatencyHistogram
-from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
-from domain.jobs import BlockMessage, HostCapabilities, Variant
-from domain.place import Place
-from domain.workload import Parameter
+from coordinator.store.hosts.enrolments import enrol
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.models import AttemptRow
+from coordinator.store.upkeep import rounds
+from domain.hosts.host_tokens import RANDOM_BYTES, hash_of, token_of
+from domain.loads.workload import Parameter
+from domain.probes.place import Place
+from domain.service.jobs import BlockMessage, HostCapabilities, Variant
+from domain.trials.histogram import LatencyHistogram
 from tests.unit.coordinator import kept_work
 from tests.unit.coordinator.answers import CheckedClient
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher

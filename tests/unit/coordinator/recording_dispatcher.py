@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coordinator.scheduling.dispatch import DispatchError
-from domain.jobs import BlockMessage
+from domain.service.jobs import BlockMessage
 
 
 @dataclass

@@ -7,9 +7,9 @@ import pytest
 
 from coordinator import ticker
 from coordinator.scheduling.clock_steps import ClockSteps
-from coordinator.store.clock_repair import pull_back_times
-from coordinator.store.rounds import RESEND_S
-from domain.jobs import LEASE_S
+from coordinator.store.upkeep.clock_repair import pull_back_times
+from coordinator.store.upkeep.rounds import RESEND_S
+from domain.service.jobs import LEASE_S
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts
 
 HOUR_S = 3600.0

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from coordinator.cli import coordinator, serve
 from coordinator.config import Settings, SettingsError, load_settings
 from coordinator.logs import configure
-from domain.jobs import HEARTBEAT_S
+from domain.service.jobs import HEARTBEAT_S
 
 TOKENS = {
     "SHOWDOWN_TOKEN": "u" * 20,

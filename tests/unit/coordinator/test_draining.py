@@ -5,8 +5,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from coordinator import ticker
-from coordinator.store import next_blocks, rounds
-from coordinator.store.models import HostRow
+from coordinator.store.lifecycle import next_blocks
+from coordinator.store.rows.models import HostRow
+from coordinator.store.upkeep import rounds
 from tests.unit.coordinator.access.callers import audited, bearer, new_token
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 from tests.unit.coordinator.pages import csrf, sentences

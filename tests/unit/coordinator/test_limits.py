@@ -5,8 +5,8 @@ import time
 import pytest
 from sqlalchemy import func, select
 
-from coordinator.store import submission
-from coordinator.store.models import BlockRow
+from coordinator.store.lifecycle import submission
+from coordinator.store.rows.models import BlockRow
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 
 

@@ -12,8 +12,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from coordinator import ticker
-from domain.jobs import BlockMessage
-from domain.telemetry import TelemetryAccount
+from domain.probes.telemetry import TelemetryAccount
+from domain.service.jobs import BlockMessage
 from tests.faults.oracle import violations
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign, capabilities, result
 

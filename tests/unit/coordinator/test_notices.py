@@ -12,9 +12,10 @@ from sqlalchemy import select, text
 
 from coordinator.notice_settings import notice_settings
 from coordinator.notices import delivery, mail, webhook
-from coordinator.store import endings, outbox
-from coordinator.store.models import CampaignRow
-from coordinator.store.outbox import OutboxRow
+from coordinator.store.rows.models import CampaignRow
+from coordinator.store.runs import outbox
+from coordinator.store.runs.outbox import OutboxRow
+from coordinator.store.upkeep import endings
 from tests.unit.coordinator.access.callers import audited, bearer, new_token
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import csrf, sentences, signed_in

@@ -6,8 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
-from coordinator.store.models import CampaignRow
-from domain.outcome import USELESS_ATTEMPTS
+from coordinator.store.rows.models import CampaignRow
+from domain.reports.outcome import USELESS_ATTEMPTS
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import csrf, sentences
 from tests.unit.coordinator.scheduling.calibrations import OPEN, submit

@@ -3,7 +3,7 @@
 import pytest
 from flask.testing import FlaskClient
 
-from domain.outcome import PAUSED_BY_USER, USELESS_ATTEMPTS
+from domain.reports.outcome import PAUSED_BY_USER, USELESS_ATTEMPTS
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import csrf, sentences
 from tests.unit.coordinator.test_outcomes import run, spoil

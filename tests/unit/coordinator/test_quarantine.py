@@ -7,10 +7,10 @@ from sqlalchemy import text
 
 from coordinator import ticker
 from coordinator.scheduling import calibration
-from coordinator.store import quarantine
-from coordinator.store.models import BlockRow, CampaignRow
-from domain.problems import SET_ASIDE
-from domain.report import Calibration
+from coordinator.store.rows import quarantine
+from coordinator.store.rows.models import BlockRow, CampaignRow
+from domain.reports.report import Calibration
+from domain.values.problems import SET_ASIDE
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts, result
 from tests.unit.coordinator.pages import csrf, sentences, signed_in
 from tests.unit.matrices import matrix, row
@@ -155,7 +155,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise Boom("the figures of this campaign cannot be analysed")
         return real(campaign, *rest)
 
-    monkeypatch.setattr("coordinator.store.calibration.calibrate", calibrate)
+    monkeypatch.setattr("coordinator.store.lifecycle.calibration.calibrate", calibrate)
     return chosen
 
 

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from coordinator import ticker
-from coordinator.store import draining, enrolments, removal, transitions, work
-from domain.jobs import Heartbeat, Phase
-from domain.outcome import PAUSED_BY_USER
+from coordinator.store.hosts import draining, enrolments, removal
+from coordinator.store.lifecycle import transitions, work
+from domain.reports.outcome import PAUSED_BY_USER
+from domain.service.jobs import Heartbeat, Phase
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.races import overtaken
 

@@ -5,8 +5,8 @@ import threading
 import pytest
 from flask.testing import FlaskClient
 
-from coordinator.analysis import run_estimates
-from coordinator.store import schedules
+from coordinator.analysis.runs import run_estimates
+from coordinator.store.runs import schedules
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 from tests.unit.coordinator.pages import csrf, sentences
 from tests.unit.coordinator.test_schedules import TOML, campaigns, finish, runs

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.store import rules
+from coordinator.store.runs import rules
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.watched_series import HOOK, SETTINGS, WANTED, measure
 

@@ -8,10 +8,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, text
 
 from coordinator import ticker
-from coordinator.store import outbox, rules, series, series_points
-from coordinator.store.outbox import OutboxRow
-from coordinator.store.rules import RuleRow
-from coordinator.store.series import SeriesPointRow
+from coordinator.store.runs import outbox, rules, series, series_points
+from coordinator.store.runs.outbox import OutboxRow
+from coordinator.store.runs.rules import RuleRow
+from coordinator.store.runs.series import SeriesPointRow
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import csrf, sentences, signed_in
 from tests.unit.coordinator.watched_series import HOOK, SCATTER, SERIES, SETTINGS, WANTED, add, events, measure

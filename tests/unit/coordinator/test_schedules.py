@@ -7,9 +7,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, text
 
-from coordinator.store import schedule_views, schedules
-from coordinator.store.database import Store
-from coordinator.store.models import CampaignRow
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.models import CampaignRow
+from coordinator.store.runs import schedule_views, schedules
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 from tests.unit.coordinator.pages import csrf, sentences
 

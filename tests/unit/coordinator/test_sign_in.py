@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from coordinator.app import create_app
 from coordinator.auth import SESSION_HOURS
 from coordinator.sign_in_limits import ALLOWED_BY_ACCOUNT, ALLOWED_BY_ADDRESS, WINDOW_S, SignInFailures
-from coordinator.store.models import SessionRow
+from coordinator.store.rows.models import SessionRow
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import csrf, signed_in
 

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from domain.environment import PYTHON_OPTIONS
+from domain.hosts.environment import PYTHON_OPTIONS
 from tests import ROOT
 from tests.servers import own_environment
 

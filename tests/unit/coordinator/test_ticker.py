@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from coordinator import ticker
-from coordinator.store import rounds
-from domain.jobs import LEASE_S, BlockMessage
+from coordinator.store.upkeep import rounds
+from domain.service.jobs import LEASE_S, BlockMessage
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts
 
 

@@ -12,10 +12,10 @@ from sqlalchemy.exc import OperationalError
 
 from coordinator import ticker, trouble
 from coordinator.config import InfluxSettings
-from coordinator.store.database import Store
-from coordinator.store.marks import TICKER, mark, set_mark
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.marks import TICKER, mark, set_mark
 from coordinator.trouble import Problem, Watch
-from domain.trouble import Part
+from domain.service.trouble import Part
 from tests.servers import trickling
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 

@@ -4,7 +4,7 @@ import redis
 
 from coordinator.trouble import BROKER_KEY, check_broker
 from deploy.stack.private_redis import COMMANDS
-from domain.names import is_host_name
+from domain.values.names import is_host_name
 from tests.redis_server import url_of
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from coordinator.analysis.self_comparison import false_share, self_counts, trust_sentence
-from coordinator.store.models import CampaignRow
-from domain.against_itself import against_itself
-from domain.campaign import read_campaign
-from domain.problems import InvalidInput
+from coordinator.analysis.runs.self_comparison import false_share, self_counts, trust_sentence
+from coordinator.store.rows.models import CampaignRow
+from domain.campaigns.against_itself import against_itself
+from domain.campaigns.campaign import read_campaign
+from domain.values.problems import InvalidInput
 from tests.unit.coordinator.analysis.results import a_campaign, reported
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 from tests.unit.coordinator.pages import sentences

@@ -4,7 +4,7 @@ import pytest
 
 from coordinator import ticker
 from coordinator.scheduling.dispatch import NoToken
-from domain.vitals import DroppedMessages, HostVitals, clock_words, remedy
+from domain.service.vitals import DroppedMessages, HostVitals, clock_words, remedy
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts
 from tests.unit.coordinator.pages import signed_in
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher

@@ -2,12 +2,12 @@
 
 import math
 
-from coordinator.analysis.series import Figure
-from coordinator.store import rules
-from coordinator.store.models import CampaignRow
-from coordinator.store.series import SeriesPointRow
-from domain.campaign import read_campaign
-from domain.metric import Metric
+from coordinator.analysis.runs.series import Figure
+from coordinator.store.rows.models import CampaignRow
+from coordinator.store.runs import rules
+from coordinator.store.runs.series import SeriesPointRow
+from domain.campaigns.campaign import read_campaign
+from domain.loads.metric import Metric
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 
 SERIES = "0123456789abcdef"

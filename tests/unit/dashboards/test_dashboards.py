@@ -11,7 +11,7 @@ import yaml
 
 from dashboards import campaign as campaign_dashboard
 from dashboards import generate, model
-from domain.sample import BUCKETS, TRAFFIC, TrialTags, bucket_bounds_ns, kernel_latency_point
+from domain.probes.sample import BUCKETS, TRAFFIC, TrialTags, bucket_bounds_ns, kernel_latency_point
 from tests.grafana import links_of, templates
 from tests.telemetry_points import (
     CAMPAIGN,

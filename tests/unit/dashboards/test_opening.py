@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dashboards import generate, model
-from domain.campaign_points import AS_LISTED, SLACK_MS, campaign_progress_point, listed_as
-from domain.noise_limits import MAX_STEAL_SHARE
+from domain.hosts.noise_limits import MAX_STEAL_SHARE
+from domain.reports.campaign_points import AS_LISTED, SLACK_MS, campaign_progress_point, listed_as
 from tests.grafana import links_of
 from tests.telemetry_points import CAMPAIGN, NAME, STARTED_AT
 

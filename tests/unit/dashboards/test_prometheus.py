@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from prometheus_client import CollectorRegistry, generate_latest
 
-from coordinator.store.quarantine import Kind, set_aside
+from coordinator.store.rows.quarantine import Kind, set_aside
 from dashboards import generate
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.workers.agent.test_metrics import busy_collector

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 import deploy.cli.remote
-from deploy.cli.client import Coordinator
+from deploy.cli.rest.client import Coordinator
 from deploy.stack.stack import PrivateStack
 from tests.unit.deploy.fake_showdown import FAKE
 

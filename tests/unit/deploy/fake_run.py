@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 import deploy.cli.local
 from deploy.cli import preflight
-from deploy.cli.client import Coordinator
 from deploy.cli.main import main
-from domain.report import CampaignReport
+from deploy.cli.rest.client import Coordinator
+from domain.reports.report import CampaignReport
 from tests import ROOT
 
 CAMPAIGN = ROOT / "deploy" / "campaigns" / "quick.toml"
@@ -102,6 +102,6 @@ def replace_coordinator(monkeypatch, fake):
     """``fake`` answers the commands; it is asked without a wait."""
     transport = httpx.MockTransport(fake)
     monkeypatch.setattr(deploy.cli.local, "Coordinator", functools.partial(Coordinator, transport=transport))
-    monkeypatch.setattr("deploy.cli.progress.POLL_S", 0.01)
+    monkeypatch.setattr("deploy.cli.shown.progress.POLL_S", 0.01)
     monkeypatch.setattr(deploy.cli.local, "WATCH_S", 0.01)
     return fake

@@ -5,15 +5,15 @@ import re
 import pytest
 
 from coordinator.scheduling.admission import KnownHost, admit
-from coordinator.store.planning import most_blocks
-from domain.budget import budget_s_of
-from domain.campaign import Campaign, read_campaign_toml
-from domain.expectation import read_expectation
-from domain.load import CapacityLoad, ClosedLoad, ShareLoad
-from domain.metric import Metric
-from domain.primary import read_primary
-from domain.problems import InvalidInput
-from domain.report import MIN_PAIRS
+from coordinator.store.lifecycle.planning import most_blocks
+from domain.campaigns.budget import budget_s_of
+from domain.campaigns.campaign import Campaign, read_campaign_toml
+from domain.campaigns.expectation import read_expectation
+from domain.campaigns.primary import read_primary
+from domain.loads.load import CapacityLoad, ClosedLoad, ShareLoad
+from domain.loads.metric import Metric
+from domain.reports.report import MIN_PAIRS
+from domain.values.problems import InvalidInput
 from tests import ROOT
 from tests.unit.coordinator.coordinator_app import capabilities
 

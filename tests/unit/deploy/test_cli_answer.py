@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from deploy.cli.answer import MOST_CHECKS, MOST_LINES, MOST_WIDTH, print_answer
-from deploy.cli.kept import MOST_KEPT, keep, read_kept
-from deploy.cli.render import print_report
-from domain.answer import Answer, Column, Entry, Row, Scope, Statement, Topic
-from domain.failures import InvalidTrial
-from domain.fingerprints import FingerprintBlocks
-from domain.gate import Check, Outcome
-from domain.metric import Metric
-from domain.report import CampaignReport
-from domain.report_markdown import markdown_of
-from domain.trial import Reason
+from deploy.cli.files.kept import MOST_KEPT, keep, read_kept
+from deploy.cli.shown.answer import MOST_CHECKS, MOST_LINES, MOST_WIDTH, print_answer
+from deploy.cli.shown.render import print_report
+from domain.hosts.fingerprints import FingerprintBlocks
+from domain.loads.metric import Metric
+from domain.reports.answer import Answer, Column, Entry, Row, Scope, Statement, Topic
+from domain.reports.gate import Check, Outcome
+from domain.reports.report import CampaignReport
+from domain.reports.report_markdown import markdown_of
+from domain.trials.failures import InvalidTrial
+from domain.trials.trial import Reason
 from tests.simulated import a_campaign, report_of
 
 FACTS = {"id": "k3f9x2ab", "name": "showdown", "state": "complete", "seed": 42}

@@ -5,12 +5,12 @@ import io
 import httpx
 import pytest
 
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import CampaignInvalid, CommandError, Unreachable, UsageProblem
-from domain.metric import Metric
-from domain.notice import NewNotice
-from domain.rule import NewRule
-from domain.schedule import NewSchedule
+from deploy.cli.rest.client import Coordinator
+from domain.loads.metric import Metric
+from domain.runs.notice import NewNotice
+from domain.runs.rule import NewRule
+from domain.runs.schedule import NewSchedule
 
 CAMPAIGN = {"name": "small", "datapaths": ["direct", "tproxy"], "levels": {"low": "closed(8)"}}
 RULE = NewRule(

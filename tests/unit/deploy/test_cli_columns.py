@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.metric import Metric
+from domain.loads.metric import Metric
 from tests.unit.deploy.test_cli_render import RATIOS, cell, printed, reference_report, verdict
 
 

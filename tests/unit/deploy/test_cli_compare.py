@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 import deploy.cli.remote
-from coordinator.analysis.comparison import compare as compared
-from deploy.cli.client import Coordinator
+from coordinator.analysis.runs.comparison import compare as compared
 from deploy.cli.compare import compare
 from deploy.cli.errors import ExitCode
-from tests.unit.coordinator.analysis.test_comparison import a_run
+from deploy.cli.rest.client import Coordinator
+from tests.unit.coordinator.analysis.runs.test_comparison import a_run
 
 LINES = [
     {"id": f"run{number}", "state": "complete", "labels": {"kernel": kernel, "team": "edge"}}

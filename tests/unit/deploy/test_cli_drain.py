@@ -8,7 +8,7 @@ from rich.console import Console
 
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
-from deploy.cli.progress import Display
+from deploy.cli.shown.progress import Display
 
 
 def invoke(*arguments):

@@ -16,19 +16,19 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 import deploy.cli.remote
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import CommandError, ExitCode
+from deploy.cli.files.result_files import ResultFiles
 from deploy.cli.main import main
 from deploy.cli.output import exit_code_of
-from deploy.cli.render import print_report
-from deploy.cli.result_files import ResultFiles
-from domain.gate import Check, Outcome
-from domain.metric import Metric
-from domain.report import CampaignReport, CellResult, Family, Verdict
-from domain.report_junit import junit_of
-from domain.report_markdown import markdown_of
-from domain.trial import Reason
-from domain.verdict_words import VerdictWord
+from deploy.cli.rest.client import Coordinator
+from deploy.cli.shown.render import print_report
+from domain.loads.metric import Metric
+from domain.reports.gate import Check, Outcome
+from domain.reports.report import CampaignReport, CellResult, Family, Verdict
+from domain.reports.report_junit import junit_of
+from domain.reports.report_markdown import markdown_of
+from domain.reports.verdict_words import VerdictWord
+from domain.trials.trial import Reason
 
 EXPRESSION = "tproxy.requests_per_s@low >= 0.9 * direct"
 
@@ -181,7 +181,7 @@ def test_a_write_that_fails_leaves_the_former_file(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("deploy.cli.result_files.os.replace", full)
+    monkeypatch.setattr("deploy.cli.files.result_files.os.replace", full)
     with pytest.raises(CommandError, match="No space left on device"):
         ResultFiles(junit=path).write(report(PASS))
     assert path.read_text() == "of the last run"

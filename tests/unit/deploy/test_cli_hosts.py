@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 import deploy.cli.remote
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
 from deploy.cli.host_commands import hosts
+from deploy.cli.rest.client import Coordinator
 
 NAME = "vm.berlin.example.net"
 ENROLLED = {"host": NAME, "token": "sdh_secret"}

@@ -2,11 +2,11 @@
 
 import pytest
 
-from deploy.cli.load import MARK, NONE, carried_text, cpus_text, lag_text, queued_text
-from domain.carrying import CarriedBlocks, Carrying, OverloadedTrials
-from domain.report import CampaignReport, CellResult
-from domain.trial import Reason
-from domain.verdict_words import CarryingWord
+from deploy.cli.shown.load import MARK, NONE, carried_text, cpus_text, lag_text, queued_text
+from domain.reports.carrying import CarriedBlocks, Carrying, OverloadedTrials
+from domain.reports.report import CampaignReport, CellResult
+from domain.reports.verdict_words import CarryingWord
+from domain.trials.trial import Reason
 from tests.unit.deploy.test_cli_render import cell, printed
 
 SENTENCE = "tproxy does not carry 20,000/s at busy in 6 of 6 blocks; ebpf_redirect carries it in 6 of 6 (made up)."

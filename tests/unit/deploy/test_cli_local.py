@@ -7,11 +7,11 @@ import signal
 
 import pytest
 
-from deploy.cli import discarded
 from deploy.cli.errors import ExitCode
+from deploy.cli.files import discarded
 from deploy.stack.children import StackError
-from domain.report import CampaignReport
-from domain.telemetry import LossCause, TelemetryAccount
+from domain.probes.telemetry import LossCause, TelemetryAccount
+from domain.reports.report import CampaignReport
 from probes._fake import FakeSink
 from probes.stream.counters import COUNTERS_FILE, DeliveryCounters
 from probes.stream.sink import SinkError

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 import deploy.cli.remote
-from deploy.cli.client import Coordinator
 from deploy.cli.host_commands import hosts
+from deploy.cli.rest.client import Coordinator
 from deploy.cli.schedule import schedule
-from domain.figures import CellFigure
+from domain.trials.figures import CellFigure
 from tests.unit.deploy.test_cli_render import cell, printed, reference_report
 from tests.unit.deploy.test_cli_schedule import ONE
 

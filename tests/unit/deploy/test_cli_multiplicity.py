@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from deploy.cli.render import print_report
-from domain.report import Family
+from deploy.cli.shown.render import print_report
+from domain.reports.report import Family
 from tests.unit.deploy.test_cli_render import printed, reference_report, verdict
 
 

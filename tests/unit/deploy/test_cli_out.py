@@ -8,13 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 import deploy.cli.remote
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
-from domain.campaign import toml_data
-from domain.gate import Check, Outcome
-from domain.metric import Metric
-from domain.report import CampaignReport, CellResult
+from deploy.cli.rest.client import Coordinator
+from domain.campaigns.campaign import toml_data
+from domain.loads.metric import Metric
+from domain.reports.gate import Check, Outcome
+from domain.reports.report import CampaignReport, CellResult
 from tests import ROOT
 
 CAMPAIGN = ROOT / "deploy" / "campaigns" / "quick.toml"
@@ -74,7 +74,7 @@ def coordinator(monkeypatch):
     answer.changes = {}
     transport = httpx.MockTransport(answer)
     monkeypatch.setattr(deploy.cli.remote, "Coordinator", functools.partial(Coordinator, transport=transport))
-    monkeypatch.setattr("deploy.cli.progress.POLL_S", 0.01)
+    monkeypatch.setattr("deploy.cli.shown.progress.POLL_S", 0.01)
     monkeypatch.setenv("SHOWDOWN_TOKEN", "token")
     return answer
 
@@ -164,7 +164,7 @@ def test_an_interrupt_of_wait_says_that_the_campaign_goes_on(coordinator, monkey
     def interrupted(*_arguments, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("deploy.cli.progress.follow", interrupted)
+    monkeypatch.setattr("deploy.cli.shown.progress.follow", interrupted)
     for command in (("submit", CAMPAIGN, "--wait"), ("watch", "k3f9x2ab")):
         result = invoke(*command)
         assert result.exit_code == ExitCode.INTERRUPTED

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from deploy.cli.errors import CampaignPaused
 from deploy.cli.pausing import pause, resume
-from deploy.cli.progress import follow
-from domain.outcome import PAUSED_BY_USER
+from deploy.cli.shown.progress import follow
+from domain.reports.outcome import PAUSED_BY_USER
 from tests.unit.deploy.test_cli_remote import fake, view  # noqa: F401
 
 ID = "k3f9x2ab"

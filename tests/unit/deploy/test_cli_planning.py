@@ -1,7 +1,7 @@
 """The plan and the precision reached, as the command line says them."""
 
-from deploy.cli.planning import plan_lines, precision_reached
-from deploy.cli.progress import time_left
+from deploy.cli.shown.planning import plan_lines, precision_reached
+from deploy.cli.shown.progress import time_left
 
 WIDTH = {
     "datapath": "a", "reference": "b", "workload": "w", "level": "low", "metric": "requests_per_s", "pairs": 6,

@@ -11,11 +11,11 @@ from rich.console import Console
 import deploy.cli.local
 import deploy.cli.remote
 from deploy.cli import preflight
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
-from deploy.cli.progress import Display
-from domain.planning import Plan
+from deploy.cli.rest.client import Coordinator
+from deploy.cli.shown.progress import Display
+from domain.reports.planning import Plan
 from tests import ROOT
 
 CAMPAIGN = ROOT / "deploy" / "campaigns" / "quick.toml"

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from deploy.cli.errors import CommandError, Unreachable
-from deploy.cli.progress import POLL_S, UNREACHABLE_AFTER_S, Display, follow
-from deploy.cli.trouble import TROUBLE_AFTER_S
-from domain.trouble import Part, Readiness, Trouble
+from deploy.cli.shown.progress import POLL_S, UNREACHABLE_AFTER_S, Display, follow
+from deploy.cli.shown.trouble import TROUBLE_AFTER_S
+from domain.service.trouble import Part, Readiness, Trouble
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

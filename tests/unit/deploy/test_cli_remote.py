@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 import deploy.cli.remote
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
-from domain.answer import Answer, Scope, Statement, Topic
-from domain.report import CampaignReport, CellResult
-from domain.trial import Reason
+from deploy.cli.rest.client import Coordinator
+from domain.reports.answer import Answer, Scope, Statement, Topic
+from domain.reports.report import CampaignReport, CellResult
+from domain.trials.trial import Reason
 from tests import ROOT
 
 CAMPAIGN = ROOT / "deploy" / "campaigns" / "quick.toml"

@@ -5,13 +5,13 @@ import io
 import pytest
 from rich.console import Console
 
-from deploy.cli.render import NONE, print_report
-from domain.failures import FailedAttempt, InvalidTrial
-from domain.metric import OPEN_METRICS, Metric
-from domain.report import Calibration, CampaignReport, CellResult, Family, Interval, Percentiles, Verdict
-from domain.telemetry import TelemetryAccount
-from domain.trial import Reason
-from domain.verdict_words import VerdictWord
+from deploy.cli.shown.render import NONE, print_report
+from domain.loads.metric import OPEN_METRICS, Metric
+from domain.probes.telemetry import TelemetryAccount
+from domain.reports.report import Calibration, CampaignReport, CellResult, Family, Interval, Percentiles, Verdict
+from domain.reports.verdict_words import VerdictWord
+from domain.trials.failures import FailedAttempt, InvalidTrial
+from domain.trials.trial import Reason
 
 LEVELS = {"low": "closed(8)", "medium": "closed(64)", "high": "closed(256)"}
 RATIOS = {"direct": 2.0, "tproxy": 1.0, "ebpf_sk_assign": 1.01, "ebpf_redirect": 1.9}

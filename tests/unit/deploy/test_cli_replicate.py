@@ -8,17 +8,17 @@ import pytest
 from click.testing import CliRunner
 
 import deploy.cli.remote
-from deploy.cli.client import Coordinator
 from deploy.cli.combine import combine
 from deploy.cli.errors import ExitCode
 from deploy.cli.replicate import replicate
+from deploy.cli.rest.client import Coordinator
 from deploy.cli.schedule import schedule
 from deploy.cli.trust import trust
-from domain.combination import Combination, CombinedVerdict, LeftOut, RunFigure, RunShown
-from domain.metric import Metric
-from domain.report import Interval
-from domain.trust import FalseShare, SelfComparison, Trust
-from domain.verdict_words import VerdictWord
+from domain.loads.metric import Metric
+from domain.reports.report import Interval
+from domain.reports.verdict_words import VerdictWord
+from domain.runs.combination import Combination, CombinedVerdict, LeftOut, RunFigure, RunShown
+from domain.runs.trust import FalseShare, SelfComparison, Trust
 
 TOML = 'name = "small"\ndatapaths = ["direct", "tproxy"]\n[levels]\nlow = "closed(8)"\n'
 KNOWN = {

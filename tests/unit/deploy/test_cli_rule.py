@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 import deploy.cli.remote
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
+from deploy.cli.rest.client import Coordinator
 from deploy.cli.rule import rule
-from domain.trend import Series, SeriesCampaign, Trend, TrendReport
+from domain.runs.trend import Series, SeriesCampaign, Trend, TrendReport
 
 SERIES = "0123456789abcdef"
 AT = "2026-06-02T02:30:00.000+00:00"

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 import deploy.cli.remote
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
+from deploy.cli.rest.client import Coordinator
 from deploy.cli.schedule import schedule
 from deploy.cli.trend import trend
-from domain.trend import ChangePoint, FactChange, Series, SeriesCampaign, Trend, TrendReport
+from domain.runs.trend import ChangePoint, FactChange, Series, SeriesCampaign, Trend, TrendReport
 
 TOML = 'name = "small"\ndatapaths = ["direct", "tproxy"]\n[levels]\nlow = "closed(8)"\n'
 ONE = {

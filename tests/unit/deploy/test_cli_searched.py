@@ -4,9 +4,9 @@ import io
 
 from rich.console import Console
 
-from deploy.cli.remarks import print_calibration
-from domain.report import CampaignReport, CellResult
-from domain.searched import SearchedCapacity
+from deploy.cli.shown.remarks import print_calibration
+from domain.loads.searched import SearchedCapacity
+from domain.reports.report import CampaignReport, CellResult
 
 BOUNDS = {
     "tproxy": {"lower_per_s": 19_600, "per_s": 20_400, "upper_per_s": 21_200, "met": 3, "met_of": 3,

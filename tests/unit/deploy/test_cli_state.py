@@ -7,9 +7,9 @@ from click.testing import CliRunner
 
 from deploy.cli.errors import CampaignPaused, ExitCode
 from deploy.cli.explain import explain
-from deploy.cli.progress import follow, trials_text
-from deploy.cli.state import trial_lines
-from domain.outcome import state_text
+from deploy.cli.shown.progress import follow, trials_text
+from deploy.cli.shown.state import trial_lines
+from domain.reports.outcome import state_text
 
 BUSY = [{"name": "python3", "share": 0.18}, {"name": "cc1", "share": 0.04}]
 TALLY = {

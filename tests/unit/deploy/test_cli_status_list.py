@@ -8,9 +8,9 @@ from click.testing import CliRunner
 
 import deploy.cli.remote
 from coordinator.scheduling.lifecycle import CampaignState
-from deploy.cli.client import STATES, Coordinator
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
+from deploy.cli.rest.client import STATES, Coordinator
 
 READY = {"checked_at": "2026-01-01T00:00:00Z", "ready": True, "troubles": []}
 CAMPAIGN = {

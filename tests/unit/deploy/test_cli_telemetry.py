@@ -5,7 +5,7 @@ import re
 from flask import Flask
 
 from coordinator.web.words import FILTERS
-from domain.telemetry import LossCause, TelemetryAccount
+from domain.probes.telemetry import LossCause, TelemetryAccount
 from tests.unit.deploy.test_cli_render import printed, reference_report
 
 ACCOUNT = TelemetryAccount(

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 import deploy.cli.remote
-from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
+from deploy.cli.rest.client import Coordinator
 from deploy.cli.share_commands import share
 from deploy.cli.token_commands import token
 

@@ -4,9 +4,9 @@ import io
 
 from rich.console import Console
 
-from deploy.cli.why import print_why
-from domain.explanation import Difference, StagePart
-from domain.report import CampaignReport
+from deploy.cli.shown.why import print_why
+from domain.reports.explanation import Difference, StagePart
+from domain.reports.report import CampaignReport
 
 
 def difference(us: float, half: float | None, pairs: int = 6, sentence: str = "") -> Difference:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.environment import PYTHON_OPTIONS
+from domain.hosts.environment import PYTHON_OPTIONS
 from tests import confinement
 from tests.servers import own_environment
 

@@ -12,7 +12,7 @@ from kombu import Connection
 from kombu.utils.url import url_to_parts
 
 from coordinator.config import load_settings, sqlite_url
-from coordinator.store.database import Store
+from coordinator.store.rows.database import Store
 from deploy.stack.private_redis import PrivateRedis
 from deploy.stack.servers import influxd_config
 from deploy.stack.stack import SHOWDOWN

@@ -10,7 +10,7 @@ from kombu import Consumer
 
 from coordinator.scheduling.dispatch import CeleryDispatcher
 from deploy.stack.private_redis import COMMANDS, KEYS, PrivateRedis, acl_rule
-from domain.jobs import RUN_BLOCK_TASK, BlockMessage
+from domain.service.jobs import RUN_BLOCK_TASK, BlockMessage
 from tests import ROOT
 from tests.redis_server import running
 from workers.agent.app import create_worker, own_queue_of

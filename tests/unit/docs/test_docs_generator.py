@@ -104,7 +104,7 @@ def row(**other: Any) -> dict[str, list[dict[str, Any]]]:
 def test_a_threshold_has_its_value_and_place_from_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thresholds, "sections", lambda: row(constant=["OLD_NAME", "MIN_PAIRS"], unit=" pairs"))
     last = thresholds.thresholds_table("one").splitlines()[-1]
-    assert last == "| Something | 5 pairs | `MIN_PAIRS` in `domain/report.py` | Own choice. |"
+    assert last == "| Something | 5 pairs | `MIN_PAIRS` in `domain/reports/report.py` | Own choice. |"
 
 
 def test_a_threshold_that_is_gone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.telemetry import TelemetryAccount
+from domain.probes.telemetry import TelemetryAccount
 from tests.faults.oracle import violations, wrong_rows
 from tests.faults.rows import Rows
 from tests.faults.traces import Traces

@@ -9,7 +9,8 @@ from types import ModuleType
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from coordinator.store import rounds, transitions, work
+from coordinator.store.lifecycle import transitions, work
+from coordinator.store.upkeep import rounds
 from tests.fuzz.fake_workers import Mood, Worker
 from tests.fuzz.judge import Violation
 from tests.fuzz.lifecycle_machine import run

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from domain.sample import TrialTags
-from domain.watched import StageRole, Watched
+from domain.probes.sample import TrialTags
+from domain.probes.watched import StageRole, Watched
 from probes._fake import FakeProbe, FakeSink
 from probes.base import LabView, ProbeError
 from probes.session import MAX_EVENTS_PER_INTERVAL, ProbeSession

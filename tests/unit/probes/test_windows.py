@@ -8,8 +8,8 @@ from collections.abc import Collection
 import pytest
 
 from bpf.chain import Hook
-from domain.sample import TrialTags
-from domain.watched import Passage
+from domain.probes.sample import TrialTags
+from domain.probes.watched import Passage
 from probes._fake import FakeProbe
 from probes.base import LabView, Pending
 from probes.pace import ATTACHING_S, EVENT_S, LONGEST_S, SHORTEST_S, TAX, WATCHING, Pace

@@ -2,9 +2,9 @@
 
 import pytest
 
-from domain.condition import PLAIN, Condition
-from domain.counters import Counters
-from domain.figures import TrialFigures
+from domain.loads.condition import PLAIN, Condition
+from domain.trials.counters import Counters
+from domain.trials.figures import TrialFigures
 from workers.traffic.base import Received, SliceTraffic
 from workers.workloads.base import Observed
 from workers.workloads.bulk_download import BulkDownload

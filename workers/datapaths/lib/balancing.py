@@ -11,7 +11,7 @@ from enum import IntEnum
 from bpf import entries
 from bpf.instance import Instance
 from bpf.layout import Fields
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from workers.datapaths.base import raised_by
 from workers.datapaths.lib import maglev
 from workers.datapaths.lib.programs import Programs

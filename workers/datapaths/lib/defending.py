@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-from domain.counters import Counters
-from domain.figures import TrialFigure
+from domain.trials.counters import Counters
+from domain.trials.figures import TrialFigure
 from workers.datapaths.base import DatapathError, raised_by
 from workers.lab import blocklist, dut, netns
 from workers.lab.lab import Lab

@@ -7,8 +7,8 @@ counted apart from what is dropped for other reasons.
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from domain.counters import Counters
-from domain.figures import TrialFigure
+from domain.trials.counters import Counters
+from domain.trials.figures import TrialFigure
 from workers.datapaths.base import raised_by
 from workers.lab import blocklist, dut, loading
 from workers.lab.lab import Lab

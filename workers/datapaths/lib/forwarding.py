@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from bpf.instance import Instance
 from bpf.layout import Fields
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from workers.datapaths.base import raised_by
 from workers.datapaths.lib.programs import Programs
 from workers.lab import dut

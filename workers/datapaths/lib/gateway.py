@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from domain.counters import Counters
-from domain.use import Use
+from domain.trials.counters import Counters
+from domain.values.use import Use
 from workers.datapaths.base import raised_by
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.proxied import Proxied

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.texts import error_text
-from domain.use import Use
+from domain.values.texts import error_text
+from domain.values.use import Use
 from workers.datapaths.lib.proxied import LISTEN_PORT, ProxyError, threads
 from workers.datapaths.lib.use import used_by
 from workers.lab import limits, unprivileged

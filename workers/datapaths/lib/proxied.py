@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from workers.datapaths.base import DatapathError, raised_by
 from workers.lab import affinity, dut
 from workers.lab.lab import Lab

@@ -13,7 +13,7 @@ from pyroute2 import IPRoute
 
 from bpf.instance import Instance
 from bpf.layout import Fields
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from workers.datapaths.base import DatapathError, raised_by
 from workers.datapaths.lib import forwarding
 from workers.datapaths.lib.programs import Programs

@@ -7,7 +7,7 @@ same datapath without TLS. HTTP/2 must be translated, request by request.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from domain.counters import Counters
+from domain.trials.counters import Counters
 from workers.datapaths.base import raised_by
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.proxied import Proxied

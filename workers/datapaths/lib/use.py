@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from domain.use import Use
+from domain.values.use import Use
 
 _UTIME, _STIME = 11, 12  # of the fields behind the command's name in /proc/PID/stat
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from domain.traits import TraitMatrix
+from domain.trials.traits import TraitMatrix
 from workers.inventory.fingerprint import commit
 from workers.lab.files import write_whole
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from domain.traits import TraitMatrix
+from domain.trials.traits import TraitMatrix
 from workers.traits.matrix.file import kept, made_by
 
 log = logging.getLogger(__name__)

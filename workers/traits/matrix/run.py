@@ -10,10 +10,10 @@ from typing import Protocol
 
 import workers.datapaths
 import workers.traits
-from domain.jobs import HostCapabilities
-from domain.registry import discover
-from domain.texts import error_text
-from domain.traits import Finding, TraitMatrix, TraitRow, TraitWords, in_order
+from domain.service.jobs import HostCapabilities
+from domain.trials.traits import Finding, TraitMatrix, TraitRow, TraitWords, in_order
+from domain.values.registry import discover
+from domain.values.texts import error_text
 from workers.datapaths.base import Datapath
 from workers.lab.cleanup import CleanupRegister
 from workers.traits._bench import LabBench

@@ -7,7 +7,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from domain.traits import MARKS, Answer, TraitMatrix
+from domain.trials.traits import MARKS, Answer, TraitMatrix
 
 BEGIN, END = "<!-- matrix: begin, by make matrix DOCS=1 -->", "<!-- matrix: end -->"
 _README_WIDTH = 128

@@ -2,7 +2,7 @@
 
 from flask.testing import FlaskClient
 
-from coordinator.store import audit
+from coordinator.store.people import audit
 from tests.unit.coordinator.access.callers import audited, bearer, browser_of, new_token
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 from tests.unit.coordinator.pages import csrf, send

@@ -4,7 +4,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from coordinator.auth import SESSION_DAYS, SESSION_HOURS
-from coordinator.store.models import SessionRow
+from coordinator.store.rows.models import SessionRow
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import csrf, send
 

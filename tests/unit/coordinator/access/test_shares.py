@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from coordinator.access import sharing
-from coordinator.store.shares import ShareRow
-from domain.host_tokens import hash_of
+from coordinator.store.people.shares import ShareRow
+from domain.hosts.host_tokens import hash_of
 from tests.unit.coordinator.access.callers import audited, bearer, browser_of, new_share, new_token
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import csrf

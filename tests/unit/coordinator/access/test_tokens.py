@@ -4,10 +4,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from coordinator.access.rules import RULES, SAFE_METHODS
-from coordinator.store.user_tokens import UserTokenRow
-from domain.host_tokens import hash_of
-from domain.logs import without_secrets
-from domain.scopes import Scope
+from coordinator.store.people.user_tokens import UserTokenRow
+from domain.hosts.host_tokens import hash_of
+from domain.service.logs import without_secrets
+from domain.service.scopes import Scope
 from tests.unit.coordinator.access.callers import bearer, browser_of, new_token
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 from tests.unit.coordinator.pages import csrf

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from coordinator.analysis.answer import answer_of
-from domain.answer import Answer, Scope, Topic
-from domain.campaign import Campaign
-from domain.report import CampaignReport
+from coordinator.analysis.reports.answer import answer_of
+from domain.campaigns.campaign import Campaign
+from domain.reports.answer import Answer, Scope, Topic
+from domain.reports.report import CampaignReport
 from tests.simulated import a_campaign, report_of
 
 SCOPE = Scope(text="here")

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from coordinator.analysis.report import build_report
+from coordinator.analysis.reports.report import build_report
 from coordinator.scheduling.records import AttemptRecord
-from domain.campaign import Campaign, read_campaign
-from domain.cpu_time import CpuTime
-from domain.metric import Metric
-from domain.report import CampaignReport, Verdict
-from domain.telemetry import TelemetryAccount
-from domain.trial import BlockResult, Finding, Reason, TrialResult, Validity
+from domain.campaigns.campaign import Campaign, read_campaign
+from domain.hosts.cpu_time import CpuTime
+from domain.loads.metric import Metric
+from domain.probes.telemetry import TelemetryAccount
+from domain.reports.report import CampaignReport, Verdict
+from domain.trials.trial import BlockResult, Finding, Reason, TrialResult, Validity
 
 FUNCTIONS = {"direct": "forward", "tproxy": "steer", "ebpf_sk_assign": "steer", "ebpf_redirect": "forward"}
 Rates = Mapping[str, float | None]  # None means an invalid trial

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from domain.metric import Metric
-from domain.report import CampaignReport, Family
+from domain.loads.metric import Metric
+from domain.reports.report import CampaignReport, Family
 from tests.simulated import ALL_NOISES, a_campaign, report_of, words
 
 CAMPAIGNS = 80  # per noise; `make bench-words` simulates more

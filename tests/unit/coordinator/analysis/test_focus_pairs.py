@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.compared import table_of
-from coordinator.analysis.invalid_trials import trial_id
-from coordinator.analysis.precision import exactness_of, excess_of, precise_questions
-from coordinator.analysis.report import build_report
-from coordinator.analysis.stage import Stage
-from coordinator.analysis.weights import noise_of
+from coordinator.analysis.inference.stage import Stage
+from coordinator.analysis.inference.weights import noise_of
+from coordinator.analysis.judgement.precision import exactness_of, excess_of, precise_questions
+from coordinator.analysis.reports.report import build_report
+from coordinator.analysis.trials.campaign_results import CampaignResults
+from coordinator.analysis.trials.compared import table_of
+from coordinator.analysis.trials.invalid_trials import trial_id
 from coordinator.scheduling.records import AttemptRecord
-from deploy.cli.render import print_report
-from domain.campaign import Campaign
-from domain.metric import Metric
-from domain.report import CampaignReport, Family, Verdict
-from domain.trial import Finding, Reason, Validity
+from deploy.cli.shown.render import print_report
+from domain.campaigns.campaign import Campaign
+from domain.loads.metric import Metric
+from domain.reports.report import CampaignReport, Family, Verdict
+from domain.trials.trial import Finding, Reason, Validity
 from tests.simulated import Host, a_campaign, all_blocks
 
 CPU, RATE = Metric.CPU_US_PER_REQUEST, Metric.REQUESTS_PER_S

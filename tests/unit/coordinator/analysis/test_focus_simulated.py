@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from coordinator.analysis.looks import sequential_p
-from coordinator.analysis.plan_words import even_looks
-from coordinator.analysis.power import LevelPairs, difference
-from coordinator.analysis.statistics import Estimate
-from coordinator.analysis.weights import Noise, noise_of, weighted
+from coordinator.analysis.inference.looks import sequential_p
+from coordinator.analysis.inference.statistics import Estimate
+from coordinator.analysis.inference.weights import Noise, noise_of, weighted
+from coordinator.analysis.judgement.plan_words import even_looks
+from coordinator.analysis.judgement.power import LevelPairs, difference
 from tests.simulated import draw
 from tests.simulated_looks import run
 from tests.unit.coordinator.analysis.test_focus_pairs import focused

@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 import probes.catalog
-from coordinator.analysis.digest import trial_digest
-from coordinator.analysis.path import StagePath
-from coordinator.analysis.report import build_report
-from coordinator.analysis.stage_table import parts_us
+from coordinator.analysis.kernel.path import StagePath
+from coordinator.analysis.kernel.stage_table import parts_us
+from coordinator.analysis.reports.report import build_report
+from coordinator.analysis.trials.digest import trial_digest
 from coordinator.scheduling.records import AttemptRecord
-from domain.campaign import Campaign, read_campaign
-from domain.cpu_time import CpuTime
-from domain.explanation import StagePart
-from domain.histogram import LatencyHistogram
-from domain.registry import discover
-from domain.report import CampaignReport
-from domain.trial import BlockResult, Finding, ProbeReading, Reason, SliceResult, TrialResult, Validity
-from domain.watched import StageRole
+from domain.campaigns.campaign import Campaign, read_campaign
+from domain.hosts.cpu_time import CpuTime
+from domain.probes.watched import StageRole
+from domain.reports.explanation import StagePart
+from domain.reports.report import CampaignReport
+from domain.trials.histogram import LatencyHistogram
+from domain.trials.trial import BlockResult, Finding, ProbeReading, Reason, SliceResult, TrialResult, Validity
+from domain.values.registry import discover
 from probes.base import Probe
 
 REQUESTS = 1000

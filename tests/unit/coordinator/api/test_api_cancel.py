@@ -1,6 +1,6 @@
 """Cancelling over REST: waiting blocks stop at once, running ones at their next heartbeat."""
 
-from domain.jobs import LEASE_S
+from domain.service.jobs import LEASE_S
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts
 
 

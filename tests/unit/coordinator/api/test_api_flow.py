@@ -5,8 +5,8 @@ import threading
 import pytest
 from sqlalchemy import func, select
 
-from coordinator.store.models import TrialRow
-from domain.jobs import LEASE_S, BlockMessage
+from coordinator.store.rows.models import TrialRow
+from domain.service.jobs import LEASE_S, BlockMessage
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts, result
 
 

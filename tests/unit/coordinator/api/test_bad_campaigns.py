@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
+from coordinator.store.rows.models import AttemptRow, BlockRow, CampaignRow, EventRow
 from tests.unit.coordinator.api.bad_campaigns import CHANGES, CONTENT_TYPES, JSON_TEXTS, TOML_TEXTS
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 

@@ -3,7 +3,7 @@
 import pytest
 from flask.testing import FlaskClient
 
-from domain.comparison import MOST_SIDES
+from domain.runs.comparison import MOST_SIDES
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import sentences
 from tests.unit.coordinator.web.test_answer_pages import run_blocks

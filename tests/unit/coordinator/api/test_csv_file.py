@@ -3,9 +3,9 @@
 import csv
 
 from coordinator.api.csv_file import csv_lines
-from domain.figures import CellFigure
-from domain.fingerprints import FingerprintBlocks
-from domain.report import CampaignReport
+from domain.hosts.fingerprints import FingerprintBlocks
+from domain.reports.report import CampaignReport
+from domain.trials.figures import CellFigure
 
 
 def test_a_text_that_would_be_a_formula_is_a_text_and_numbers_are_numbers() -> None:

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from coordinator.store.models import EnrolmentRow
-from domain.host_tokens import PREFIX, hash_of, token_of
+from coordinator.store.rows.models import EnrolmentRow
+from domain.hosts.host_tokens import PREFIX, hash_of, token_of
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts, capabilities, result
 from tests.unit.matrices import matrix, row
 

@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from coordinator.store.quarantine import Kind, set_aside
-from domain.report import CampaignReport
-from domain.report_markdown import markdown_of
+from coordinator.store.rows.quarantine import Kind, set_aside
+from domain.reports.report import CampaignReport
+from domain.reports.report_markdown import markdown_of
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]

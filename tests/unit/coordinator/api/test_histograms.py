@@ -6,9 +6,9 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from werkzeug.test import TestResponse
 
-from domain.report import CampaignReport
+from domain.reports.report import CampaignReport
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
-from tests.unit.domain.test_hdr_log import read
+from tests.unit.domain.reports.test_hdr_log import read
 
 CELL = "tproxy.http_open.half"
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 from werkzeug.test import TestResponse
 
-from coordinator.store.idempotency import KEPT_S
+from coordinator.store.people.idempotency import KEPT_S
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from coordinator.api.once import ROUTES
-from coordinator.store.idempotency import KeyRow
+from coordinator.store.people.idempotency import KeyRow
 from tests.unit.coordinator.access.callers import audited, bearer
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 from tests.unit.coordinator.watched_series import HOOK, SETTINGS, WANTED, measure

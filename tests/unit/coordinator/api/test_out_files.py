@@ -7,17 +7,17 @@ import httpx
 import pytest
 from hdrh.histogram import HdrHistogram
 
-from deploy.cli.client import Coordinator
-from deploy.cli.evidence import fetch_evidence
-from deploy.cli.result_files import ResultFiles
+from deploy.cli.files.evidence import fetch_evidence
+from deploy.cli.files.result_files import ResultFiles
+from deploy.cli.rest.client import Coordinator
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
-from tests.unit.domain.test_hdr_log import read
+from tests.unit.domain.reports.test_hdr_log import read
 
 
 def test_every_trial_table_and_log_is_kept(
     coordinator_app: CoordinatorApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("deploy.cli.client.TRIALS_OF_A_PAGE", 3)
+    monkeypatch.setattr("deploy.cli.rest.client.TRIALS_OF_A_PAGE", 3)
     coordinator_app.register()
     campaign_id = coordinator_app.submit(blocks=5, expect={"fast": "tproxy.requests_per_s >= 0.5 * direct"})
     for block in range(5):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.analysis.cache import Sparing, VersionedCache
+from coordinator.analysis.trials.cache import Sparing, VersionedCache
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import signed_in
 
@@ -43,7 +43,7 @@ def test_the_pages_of_trials_are_the_whole_list(coordinator_app: CoordinatorApp)
 def test_every_trial_is_streamed_and_an_empty_list_is_json(
     coordinator_app: CoordinatorApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coordinator.store.trials.STREAMED", 3)
+    monkeypatch.setattr("coordinator.store.measured.trials.STREAMED", 3)
     campaign_id = measured(coordinator_app, 4)
     answer = coordinator_app.client.get(
         f"/api/v1/campaigns/{campaign_id}/trials", headers=coordinator_app.user, buffered=False

@@ -12,8 +12,8 @@ from coordinator.api.rates import Rates
 from coordinator.api.refusals import MEANINGS, Code
 from coordinator.app import create_app
 from coordinator.config import SettingsError, load_settings
-from domain.campaign import read_campaign_toml
-from domain.rounding import rounded
+from domain.campaigns.campaign import read_campaign_toml
+from domain.values.rounding import rounded
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from domain.jobs import BlockMessage
-from domain.protocol import HEADER, PROTOCOL, Protocol
+from domain.hosts.protocol import HEADER, PROTOCOL, Protocol
+from domain.service.jobs import BlockMessage
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts, capabilities, result
 from tests.unit.coordinator.pages import sentences, signed_in
 

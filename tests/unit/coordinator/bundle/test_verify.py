@@ -6,23 +6,24 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from coordinator.analysis.report import build_report
+from coordinator.analysis.reports.report import build_report
 from coordinator.bundle.manifest import MANIFEST, Manifest, read_manifest
 from coordinator.bundle.verify import Verification
 from coordinator.bundle.verify import verify as verify_again
 from coordinator.bundle.writing import write_bundle
-from coordinator.store import digests, records, views
-from coordinator.store.bundle_files import bundle_files
-from coordinator.store.database import Store
-from coordinator.store.models import CampaignRow
+from coordinator.store.campaigns import views
+from coordinator.store.measured import digests, records
+from coordinator.store.measured.bundle_files import bundle_files
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.models import CampaignRow
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
-from domain.report import Calibration
+from domain.reports.report import Calibration
 from tests import ROOT
 from tests.unit.coordinator.bundle.bundles import Files, a_key, bundle_of, finished, resigned, stored, unpacked
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.store import random_campaigns
-from tests.unit.coordinator.store.test_digests import CAMPAIGN_ID, PATH, add_attempt, add_campaign
+from tests.unit.coordinator.store.measured.test_digests import CAMPAIGN_ID, PATH, add_attempt, add_campaign
 
 
 def verify_bundle(file: Path) -> Verification:

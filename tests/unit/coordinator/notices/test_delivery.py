@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from coordinator.notices import delivery, webhook
-from coordinator.store import outbox
+from coordinator.store.runs import outbox
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.watched_series import HOOK, SCATTER, SETTINGS, add, measure
 

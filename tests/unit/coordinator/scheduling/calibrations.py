@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from coordinator.store.models import BlockRow
-from domain.jobs import BlockMessage
-from domain.searched import CALIBRATION_STEPS
+from coordinator.store.rows.models import BlockRow
+from domain.loads.searched import CALIBRATION_STEPS
+from domain.service.jobs import BlockMessage
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result, trial
 
 OPEN = "http_open"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from domain.histogram import LatencyHistogram
-from domain.trial import Finding, TrialResult, Validity
+from domain.trials.histogram import LatencyHistogram
+from domain.trials.trial import Finding, TrialResult, Validity
 
 
 def a_trial(label: str = "direct", **changes: Any) -> TrialResult:

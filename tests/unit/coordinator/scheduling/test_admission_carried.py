@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pytest
 
 from coordinator.scheduling.admission import KnownHost, admit
-from domain.campaign import Campaign
-from domain.jobs import HostCapabilities, Variant
-from domain.placement import CPU_PLACEMENT
-from domain.problems import InvalidInput
+from domain.campaigns.campaign import Campaign
+from domain.hosts.placement import CPU_PLACEMENT
+from domain.service.jobs import HostCapabilities, Variant
+from domain.values.problems import InvalidInput
 
 KINDS = ("open", "closed")
 TCP = Variant(name="http", level_kinds=KINDS, protocols=("tcp",))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.jobs import Variant
+from domain.service.jobs import Variant
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities
 
 FEW = Variant(name="few_rates", level_kinds=("open", "closed"), open_rates_per_s=(100, 250))

@@ -4,8 +4,8 @@ import json
 
 from coordinator.scheduling.block_size import MAX_BLOCK_SLICES, too_large
 from coordinator.server.limits import REPORT_BODY_BYTES
-from domain.campaign import read_campaign
-from domain.trial import SliceResult
+from domain.campaigns.campaign import read_campaign
+from domain.trials.trial import SliceResult
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 
 BUSY = SliceResult(

@@ -14,10 +14,10 @@ from coordinator.scheduling.lifecycle import (
     event_after_calibration,
 )
 from coordinator.scheduling.records import AttemptRecord
-from domain.campaign import Campaign, read_campaign
-from domain.load import MAX_RATE_PER_S, OpenLoad, ShareLoad
-from domain.report import Calibration
-from domain.trial import BlockResult
+from domain.campaigns.campaign import Campaign, read_campaign
+from domain.loads.load import MAX_RATE_PER_S, OpenLoad, ShareLoad
+from domain.reports.report import Calibration
+from domain.trials.trial import BlockResult
 from tests.unit.coordinator.coordinator_app import trial
 
 ONE = read_campaign({"name": "x", "datapaths": ["direct", "tproxy"], "levels": {"low": "open(25%)"}})

@@ -4,12 +4,12 @@ import pytest
 from sqlalchemy import select
 
 from coordinator.scheduling.calibration import ready_block
-from coordinator.store.models import BlockRow
-from coordinator.store.planning import set_up_s
-from domain.jobs import LEASE_S, BlockMessage, Variant
-from domain.load import OpenLoad
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS
-from domain.trial import MAX_ATTEMPTS
+from coordinator.store.lifecycle.planning import set_up_s
+from coordinator.store.rows.models import BlockRow
+from domain.loads.load import OpenLoad
+from domain.loads.searched import CALIBRATION_STEPS, CHECK_STEPS
+from domain.service.jobs import LEASE_S, BlockMessage, Variant
+from domain.trials.trial import MAX_ATTEMPTS
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities, result
 from tests.unit.coordinator.scheduling.calibrations import (
     CARRIED,

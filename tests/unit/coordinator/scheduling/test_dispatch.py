@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from coordinator.scheduling.dispatch import CeleryDispatcher, DispatchError
-from domain.jobs import RUN_BLOCK_TASK, BlockMessage
-from domain.messages import MAX_QUEUED, PING_TASK, Message, message_key, opened, redis_list
-from domain.traits import TEST_TRAITS_TASK
+from domain.service.jobs import RUN_BLOCK_TASK, BlockMessage
+from domain.service.messages import MAX_QUEUED, PING_TASK, Message, message_key, opened, redis_list
+from domain.trials.traits import TEST_TRAITS_TASK
 from tests.host_noise import in_windows
 from tests.redis_server import url_of
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.store.models import BlockRow
+from coordinator.store.rows.models import BlockRow
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 
 LABELS = ["direct", "tproxy", "ebpf_sk_assign"]

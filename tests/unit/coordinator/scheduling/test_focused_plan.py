@@ -4,8 +4,8 @@ from collections import Counter
 from typing import Any
 
 from coordinator.scheduling.planner import more_blocks, plan
-from domain.block import PlannedBlock
-from domain.campaign import Campaign, read_campaign
+from domain.campaigns.campaign import Campaign, read_campaign
+from domain.trials.block import PlannedBlock
 
 LABELS = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect")
 PAIR = ("tproxy", "ebpf_sk_assign")

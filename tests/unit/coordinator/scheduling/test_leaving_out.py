@@ -4,10 +4,10 @@ import pytest
 
 from coordinator.scheduling.admission import KnownHost, admit
 from coordinator.scheduling.leaving_out import without_missing
-from domain.campaign import Campaign, read_campaign
-from domain.jobs import HostCapabilities, Variant
-from domain.leaving_out import left_out_text
-from domain.problems import InvalidInput
+from domain.campaigns.campaign import Campaign, read_campaign
+from domain.campaigns.leaving_out import left_out_text
+from domain.service.jobs import HostCapabilities, Variant
+from domain.values.problems import InvalidInput
 
 LACKS = "qdisc.fq: no such qdisc."
 

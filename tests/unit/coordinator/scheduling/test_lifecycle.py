@@ -14,7 +14,7 @@ from coordinator.scheduling.lifecycle import (
     CampaignState,
     IllegalTransition,
 )
-from domain.trial import MAX_ATTEMPTS, BlockResult
+from domain.trials.trial import MAX_ATTEMPTS, BlockResult
 from tests.unit.coordinator.coordinator_app import result
 
 CAMPAIGN = [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from coordinator.store.models import BlockRow
+from coordinator.store.rows.models import BlockRow
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 
 PAIR = ["tproxy", "ebpf_sk_assign"]

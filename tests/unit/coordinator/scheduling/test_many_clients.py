@@ -9,10 +9,10 @@ import pytest
 from coordinator.scheduling.admission import KnownHost, admit
 from coordinator.scheduling.planner import plan
 from coordinator.web.form import Submitted, blank, mapping_of, of_campaign
-from domain.campaign import Campaign, read_campaign, read_campaign_toml
-from domain.jobs import HostCapabilities, Variant
-from domain.load import ClosedLoad
-from domain.problems import InvalidInput
+from domain.campaigns.campaign import Campaign, read_campaign, read_campaign_toml
+from domain.loads.load import ClosedLoad
+from domain.service.jobs import HostCapabilities, Variant
+from domain.values.problems import InvalidInput
 from tests.unit.coordinator.coordinator_app import campaign
 from workers.lab.cpus import Placement
 from workers.traffic import program

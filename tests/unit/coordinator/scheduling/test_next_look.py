@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from coordinator.scheduling.next_look import after_look, first_looks
-from domain.campaign import MAX_BLOCKS, read_campaign
-from domain.looks import MAX_LOOKS, Looks
+from domain.campaigns.campaign import MAX_BLOCKS, read_campaign
+from domain.reports.looks import MAX_LOOKS, Looks
 
 BASE = {"name": "x", "datapaths": ["direct", "tproxy"], "levels": {"low": "closed(8)"}, "slices": 2}
 CAMPAIGN = read_campaign({**BASE, "precision": 0.02, "budget": "10 min"})

@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS
-from domain.trial import MAX_ATTEMPTS
+from domain.loads.searched import CALIBRATION_STEPS, CHECK_STEPS
+from domain.trials.trial import MAX_ATTEMPTS
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.scheduling.calibrations import (
     CARRIED,

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.scheduling.planner import plan, williams_rows
-from domain.block import Block
-from domain.campaign import Campaign, read_campaign
-from domain.capacity import SEARCH_STEPS
-from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, CHECK_TRIALS, trials_of_step
+from domain.campaigns.campaign import Campaign, read_campaign
+from domain.loads.capacity import SEARCH_STEPS
+from domain.loads.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
+from domain.loads.searched import CALIBRATION_STEPS, CHECK_STEPS, CHECK_TRIALS, trials_of_step
+from domain.trials.block import Block
 
 VARIANTS = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect", "splice", "balance", "shape", "filter", "steer")
 

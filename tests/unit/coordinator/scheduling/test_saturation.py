@@ -20,12 +20,12 @@ from coordinator.scheduling.saturation import (
     replay_steps,
 )
 from coordinator.scheduling.step_result import StepResult
-from domain.campaign import read_campaign
-from domain.capacity import SEARCH_STEPS
-from domain.load import CapacityLoad
-from domain.report import Calibration
-from domain.searched import OpenCapacities, trials_of_step
-from domain.trial import BlockResult, Reason, TrialResult
+from domain.campaigns.campaign import read_campaign
+from domain.loads.capacity import SEARCH_STEPS
+from domain.loads.load import CapacityLoad
+from domain.loads.searched import OpenCapacities, trials_of_step
+from domain.reports.report import Calibration
+from domain.trials.trial import BlockResult, Reason, TrialResult
 from tests.unit.coordinator.scheduling.searched_trials import a_trial
 
 SLO = CapacityLoad(p99_us=5_000)

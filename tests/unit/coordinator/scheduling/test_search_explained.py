@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from coordinator.analysis.searched import is_left_open
+from coordinator.analysis.trials.searched import is_left_open
 from coordinator.scheduling.likelihood import RateTrials
 from coordinator.scheduling.saturation import Goal, Search
 from coordinator.scheduling.step_result import Aim
-from deploy.cli.render import lost_cells
-from domain.load import CapacityLoad
-from domain.report import CampaignReport
-from domain.trial import Reason
+from deploy.cli.shown.render import lost_cells
+from domain.loads.load import CapacityLoad
+from domain.reports.report import CampaignReport
+from domain.trials.trial import Reason
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.scheduling.test_search_flow import THRESHOLDS, step, submit
 

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from coordinator.scheduling.lifecycle import BlockEvent, BlockState, event_after_step
-from coordinator.store.models import BlockRow, CampaignRow
-from domain.capacity import SEARCH_STEPS
-from domain.jobs import LEASE_S, BlockMessage
-from domain.searched import trials_of_step
-from domain.trial import MAX_ATTEMPTS
+from coordinator.store.rows.models import BlockRow, CampaignRow
+from domain.loads.capacity import SEARCH_STEPS
+from domain.loads.searched import trials_of_step
+from domain.service.jobs import LEASE_S, BlockMessage
+from domain.trials.trial import MAX_ATTEMPTS
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, trial
 
 OPEN = "http_open"

@@ -8,9 +8,9 @@ import pytest
 
 from coordinator.scheduling.saturation import Goal, Search, initial_search
 from coordinator.scheduling.step_result import Aim, StepResult
-from domain.capacity import SEARCH_STEPS
-from domain.load import CapacityLoad
-from domain.searched import trials_of_step
+from domain.loads.capacity import SEARCH_STEPS
+from domain.loads.load import CapacityLoad
+from domain.loads.searched import trials_of_step
 
 SLO = CapacityLoad(p99_us=5_000)
 SPOILT = (0.0, 0.05, 0.10, 0.20)

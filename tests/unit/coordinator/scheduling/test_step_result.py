@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from coordinator.scheduling.step_result import Aim, StepResult, judge
-from domain.histogram import LatencyHistogram
-from domain.load import CapacityLoad
-from domain.searched import SEARCH_REQUESTS
-from domain.trial import Reason, SliceResult, TrialResult
+from domain.loads.load import CapacityLoad
+from domain.loads.searched import SEARCH_REQUESTS
+from domain.trials.histogram import LatencyHistogram
+from domain.trials.trial import Reason, SliceResult, TrialResult
 from tests.unit.coordinator.scheduling.searched_trials import a_trial
 
 SLO = CapacityLoad(p99_us=5_000)

@@ -7,10 +7,10 @@ import numpy as np
 
 from coordinator.scheduling.lifecycle import accepted_attempt
 from coordinator.scheduling.records import AttemptRecord, SearchStep
-from domain.campaign import Campaign, read_campaign
-from domain.episodes import LADDER_NS
-from domain.histogram import LatencyHistogram
-from domain.trial import BlockResult
+from domain.campaigns.campaign import Campaign, read_campaign
+from domain.trials.episodes import LADDER_NS
+from domain.trials.histogram import LatencyHistogram
+from domain.trials.trial import BlockResult
 
 WORKLOAD = "http_open"
 LABELS = ("tproxy", "ebpf_sk_assign", "direct", "tproxy#2")

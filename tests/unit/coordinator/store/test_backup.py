@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from coordinator.store.marks import TICKER, set_mark
+from coordinator.store.rows.marks import TICKER, set_mark
 from tests import ROOT
 from tests.unit.coordinator.access.callers import bearer, new_token
 from tests.unit.coordinator.coordinator_app import CoordinatorApp

@@ -8,9 +8,9 @@ from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
 from coordinator import ticker
-from coordinator.store.models import CampaignRow
-from coordinator.store.quarantine import is_outage
-from domain.telemetry import TelemetryAccount
+from coordinator.store.rows.models import CampaignRow
+from coordinator.store.rows.quarantine import is_outage
+from domain.probes.telemetry import TelemetryAccount
 from tests.faults.oracle import violations
 from tests.postgresql import Postgresql
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result

@@ -13,13 +13,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from coordinator.store import database
-from coordinator.store.database import Store
-from coordinator.store.models import Base, BlockRow, EventRow
-from coordinator.store.work import register_host
-from domain.campaign import read_campaign
-from domain.jobs import LEASE_S
-from domain.searched import CHECK_STEPS
+from coordinator.store.lifecycle.work import register_host
+from coordinator.store.rows import database
+from coordinator.store.rows.database import Store
+from coordinator.store.rows.models import Base, BlockRow, EventRow
+from domain.campaigns.campaign import read_campaign
+from domain.loads.searched import CHECK_STEPS
+from domain.service.jobs import LEASE_S
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities
 from tests.unit.coordinator.scheduling.calibrations import open_step, search_open
 
@@ -125,7 +125,7 @@ def test_what_the_first_tables_held_is_still_there(tmp_path: Path) -> None:
 
 def migrate_to(store: Store, revision: str, how: Callable[[Config, str], None] = command.upgrade) -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(database.__file__).parents[1] / "migrations"))
     with store.engine.begin() as connection:
         config.attributes["connection"] = connection
         how(config, revision)

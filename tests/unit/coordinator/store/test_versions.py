@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy.orm import Session
 
-from coordinator.store import self_comparisons, series
-from coordinator.store.self_comparisons import SelfComparisonRow
-from coordinator.store.series import SeriesPointRow
-from domain.trust import SelfCounts
+from coordinator.store.runs import self_comparisons, series
+from coordinator.store.runs.self_comparisons import SelfComparisonRow
+from coordinator.store.runs.series import SeriesPointRow
+from domain.runs.trust import SelfCounts
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.watched_series import SERIES, measure
 

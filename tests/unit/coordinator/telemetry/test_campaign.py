@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from coordinator.app import create_app
 from coordinator.config import InfluxSettings
 from coordinator.telemetry.campaign import MAX_POINTS, SLACK_S, kernel_latency_over_time, window
-from domain.sample import bucket_bounds_ns, bucket_field, bucket_index
+from domain.probes.sample import bucket_bounds_ns, bucket_field, bucket_index
 from tests.servers import Request, http_server
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import every_tab, sentences, signed_in

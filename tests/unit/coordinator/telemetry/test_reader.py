@@ -9,7 +9,7 @@ import pytest
 
 from coordinator.telemetry import reader
 from coordinator.telemetry.reader import TelemetryUnavailable, kernel_latency
-from domain.sample import bucket_bounds_ns, bucket_field, bucket_index
+from domain.probes.sample import bucket_bounds_ns, bucket_field, bucket_index
 from tests.servers import Request, http_server, trickling
 
 BUCKET = bucket_field(bucket_index(1500))

@@ -2,7 +2,7 @@
 
 from flask.testing import FlaskClient
 
-from domain.campaign import read_campaign_toml
+from domain.campaigns.campaign import read_campaign_toml
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import csrf
 

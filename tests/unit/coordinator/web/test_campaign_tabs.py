@@ -6,8 +6,8 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from domain.campaign import read_campaign_toml
-from domain.trial import Reason
+from domain.campaigns.campaign import read_campaign_toml
+from domain.trials.trial import Reason
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import TABS, sentences
 

@@ -6,8 +6,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete
 from werkzeug.test import TestResponse
 
-from coordinator.store.models import EnrolmentRow
-from domain.host_tokens import PREFIX
+from coordinator.store.rows.models import EnrolmentRow
+from domain.hosts.host_tokens import PREFIX
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import csrf, sentences, signed_in
 

@@ -4,7 +4,7 @@ import pytest
 from werkzeug.datastructures import MultiDict
 
 from coordinator.web.level_rows import KINDS, LevelRow, row_of, rows_of
-from domain.campaign import read_campaign
+from domain.campaigns.campaign import read_campaign
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

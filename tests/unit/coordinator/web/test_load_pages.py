@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from domain.histogram import LatencyHistogram
+from domain.trials.histogram import LatencyHistogram
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import every_tab, sentences
 

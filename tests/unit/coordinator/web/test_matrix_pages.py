@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from coordinator.store.matrices import CLOCK_TOLERANCE_S
-from domain.traits import Answer, TraitMatrix
+from coordinator.store.capabilities.matrices import CLOCK_TOLERANCE_S
+from domain.trials.traits import Answer, TraitMatrix
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities
 from tests.unit.coordinator.pages import csrf, sentences, signed_in
 from tests.unit.matrices import matrix, row

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from deploy.cli.answer import print_answer
-from deploy.cli.render import print_report
-from domain.report import CampaignReport
-from domain.report_markdown import markdown_of
+from deploy.cli.shown.answer import print_answer
+from deploy.cli.shown.render import print_report
+from domain.reports.report import CampaignReport
+from domain.reports.report_markdown import markdown_of
 from tests.pictures.contents import Browser
 from tests.pictures.example import Example
 from tests.pictures.pages import PAGES

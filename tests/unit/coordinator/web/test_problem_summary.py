@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from coordinator.web.problem_links import FOLDS, LABELS, said
-from domain.campaign import Campaign
+from domain.campaigns.campaign import Campaign
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import csrf, send
 

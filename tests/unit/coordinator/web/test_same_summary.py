@@ -11,9 +11,9 @@ from flask.testing import FlaskClient
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from deploy.cli.answer import print_answer
-from domain.report import CampaignReport
-from domain.report_markdown import markdown_of
+from deploy.cli.shown.answer import print_answer
+from domain.reports.report import CampaignReport
+from domain.reports.report_markdown import markdown_of
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.web.test_answer_pages import run_blocks
 

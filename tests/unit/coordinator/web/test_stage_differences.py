@@ -1,7 +1,7 @@
 """The difference of two mean requests: one plain sentence, and a bar for each stage that is known to differ."""
 
 from coordinator.web.stage_differences import BAR_WIDTH, difference_table
-from domain.explanation import Difference, StagePart
+from domain.reports.explanation import Difference, StagePart
 
 
 def part(stage: str, us: float, half: float, role: str = "", blocks: int = 6) -> StagePart:

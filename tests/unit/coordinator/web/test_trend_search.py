@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from flask.testing import FlaskClient
 
-from coordinator.store.series import SeriesPointRow
+from coordinator.store.runs.series import SeriesPointRow
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import signed_in
 from tests.unit.coordinator.watched_series import SERIES, measure

@@ -7,10 +7,10 @@ import pytest
 from coordinator.web import words
 from coordinator.web.chart import LEFT, WIDTH, capacity_chart, latency_chart, nice_step, throughput_chart
 from coordinator.web.showdown_table import Row, Square, Table, primary_verdicts, primary_waiting, statements
-from domain.campaign import read_campaign
-from domain.metric import Metric
-from domain.report import CampaignReport, CellResult, Family, Verdict, too_few
-from domain.verdict_words import VerdictWord
+from domain.campaigns.campaign import read_campaign
+from domain.loads.metric import Metric
+from domain.reports.report import CampaignReport, CellResult, Family, Verdict, too_few
+from domain.reports.verdict_words import VerdictWord
 
 
 @pytest.mark.parametrize(

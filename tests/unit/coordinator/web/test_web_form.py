@@ -9,8 +9,8 @@ from werkzeug.datastructures import MultiDict
 from coordinator.web import form as forms
 from coordinator.web.choices import Choice, in_order
 from coordinator.web.presets import fitted
-from domain.campaign import read_campaign, read_campaign_toml
-from domain.problems import InvalidInput, Problem
+from domain.campaigns.campaign import read_campaign, read_campaign_toml
+from domain.values.problems import InvalidInput, Problem
 from tests import ROOT
 
 

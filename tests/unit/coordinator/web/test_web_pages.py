@@ -4,8 +4,8 @@ import re
 
 from flask.testing import FlaskClient
 
-from domain.jobs import LEASE_S, Feature
-from domain.searched import CHECK_STEPS
+from domain.loads.searched import CHECK_STEPS
+from domain.service.jobs import LEASE_S, Feature
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities, result
 from tests.unit.coordinator.pages import FIGURES, TABS, csrf, every_tab, send, sentences
 from tests.unit.coordinator.scheduling.calibrations import open_step, search_open

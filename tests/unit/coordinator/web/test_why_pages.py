@@ -8,11 +8,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from coordinator.web.stage_bars import LEFT, WIDTH, color_of, stage_charts
-from domain.campaign import read_campaign
-from domain.explanation import Decomposition, StagePart
-from domain.histogram import LatencyHistogram
-from domain.report import CampaignReport
-from domain.stacks import Stacks
+from domain.campaigns.campaign import read_campaign
+from domain.probes.stacks import Stacks
+from domain.reports.explanation import Decomposition, StagePart
+from domain.reports.report import CampaignReport
+from domain.trials.histogram import LatencyHistogram
 from tests import ROOT
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign, capabilities, result
 from tests.unit.coordinator.pages import every_tab, sentences

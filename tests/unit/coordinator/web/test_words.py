@@ -3,9 +3,9 @@
 import pytest
 
 from coordinator.web.words import figure, plain_number, ratio, with_interval
-from domain.condition_cost import ConditionCost
-from domain.metric import Metric
-from domain.report import Interval, Price
+from domain.loads.metric import Metric
+from domain.reports.condition_cost import ConditionCost
+from domain.reports.report import Interval, Price
 
 COST = ConditionCost(
     datapath="tproxy", workload="http_keepalive", level="ballast", plain="low", metric=Metric.REQUESTS_PER_S, pairs=6,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from celery.signals import worker_process_shutdown
 
-from domain.telemetry import LossCause
+from domain.probes.telemetry import LossCause
 from probes._fake import FakeSink
 from probes.stream.counters import COUNTERS_FILE, Counts, DeliveryCounters, read_counters
 from probes.stream.segment_files import broken_files, segment_files

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from domain.sample import Point
-from domain.telemetry import LossCause, TelemetryAccount
+from domain.probes.sample import Point
+from domain.probes.telemetry import LossCause, TelemetryAccount
 from probes._fake import FakeSink
 from probes.stream.sink import SinkError
 from probes.stream.stream import NO_SINK

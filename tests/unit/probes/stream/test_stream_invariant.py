@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain.telemetry import LossCause, TelemetryAccount
+from domain.probes.telemetry import LossCause, TelemetryAccount
 from probes._fake import FakeSink
 from probes.stream.counters import COUNTERS_FILE, DeliveryCounters, read_counters
 from probes.stream.sink import SinkError

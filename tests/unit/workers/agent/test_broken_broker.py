@@ -11,7 +11,7 @@ import redis
 from celery import Celery
 from kombu import Consumer, Queue
 
-from domain.jobs import RUN_BLOCK_TASK
+from domain.service.jobs import RUN_BLOCK_TASK
 from tests.redis_server import url_of
 from tests.unit.workers.agent.test_inbox import KEY, QUEUE, app_for, signed
 from workers.agent.own_queue import OwnQueue

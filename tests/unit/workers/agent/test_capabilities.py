@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from domain.jobs import Variant
+from domain.service.jobs import Variant
 from workers.agent.capabilities import datapath_facts
 from workers.agent.cli import workloads
 from workers.datapaths.direct import Direct

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from domain.jobs import Feature, HostCapabilities, Variant
+from domain.service.jobs import Feature, HostCapabilities, Variant
 from workers.agent import capabilities, cli
 
 HOST = HostCapabilities(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from domain.jobs import HostCapabilities
+from domain.service.jobs import HostCapabilities
 from workers.agent import capabilities, cli
 from workers.inventory.features import cpus_of_their_own
 from workers.lab.cpus import allocate

@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.host_identity import HostIdentity
-from domain.host_tokens import PREFIX
-from domain.jobs import HostCapabilities
-from domain.protocol import HEADER
+from domain.hosts.host_identity import HostIdentity
+from domain.hosts.host_tokens import PREFIX
+from domain.hosts.protocol import HEADER
+from domain.service.jobs import HostCapabilities
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from workers.agent import api_client, config
 from workers.agent.acceptance import NotAccepted

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from domain.block import Block
-from domain.jobs import BlockJob, BlockMessage, Heartbeat, HeartbeatAnswer, Phase, Report
-from domain.load import ClosedLoad
-from domain.trial import BlockResult, TrialResult, Validity
+from domain.loads.load import ClosedLoad
+from domain.service.jobs import BlockJob, BlockMessage, Heartbeat, HeartbeatAnswer, Phase, Report
+from domain.trials.block import Block
+from domain.trials.trial import BlockResult, TrialResult, Validity
 from workers.agent.api_client import Coordinator
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import STOP_AGAIN_S, STOP_GRACE_S, Lease, end_block, execute

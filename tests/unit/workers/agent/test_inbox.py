@@ -12,10 +12,10 @@ import redis
 from celery import Celery
 from kombu import Consumer, Queue
 
-from domain.host_tokens import hash_of
-from domain.jobs import RUN_BLOCK_TASK
-from domain.messages import PING_TASK, Message, message_key, outstanding_key, redis_list, signed_headers
-from domain.traits import TEST_TRAITS_TASK
+from domain.hosts.host_tokens import hash_of
+from domain.service.jobs import RUN_BLOCK_TASK
+from domain.service.messages import PING_TASK, Message, message_key, outstanding_key, redis_list, signed_headers
+from domain.trials.traits import TEST_TRAITS_TASK
 from tests.hostile_messages import ARGUMENTS, HOSTILE, envelope
 from tests.redis_server import url_of
 from workers.agent.app import create_worker

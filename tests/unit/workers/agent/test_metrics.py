@@ -12,10 +12,10 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from domain.jobs import BlockJob
-from domain.sample import Point
-from domain.telemetry import LossCause
-from domain.vitals import DroppedMessages
+from domain.probes.sample import Point
+from domain.probes.telemetry import LossCause
+from domain.service.jobs import BlockJob
+from domain.service.vitals import DroppedMessages
 from probes.stream.stream import Stream
 from tests.unit.workers.runner.runner_rig import job
 from workers.agent import metrics_server

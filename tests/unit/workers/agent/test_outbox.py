@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.jobs import Report
+from domain.service.jobs import Report
 from tests.failing_files import failing
 from tests.unit.workers.agent.test_execution import MESSAGE, RESULT, FakeCoordinator, returning
 from workers.agent.api_client import Coordinator

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from domain.jobs import HostCapabilities
+from domain.service.jobs import HostCapabilities
 from tests.unit.workers.agent.test_reports import connected
 from workers.agent import capabilities, cli
 from workers.agent.api_client import OUTBOX_FEATURE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.jobs import Feature, HostCapabilities
+from domain.service.jobs import Feature, HostCapabilities
 from workers.agent.app import probe_capabilities
 from workers.agent.own_stdout import libraries_to_stderr
 

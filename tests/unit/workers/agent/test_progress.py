@@ -8,12 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.block import Block
-from domain.campaign_points import SLACK_MS
-from domain.jobs import BlockJob, BlockMessage
-from domain.load import ClosedLoad
-from domain.sample import Point
-from domain.trial import BlockResult
+from domain.loads.load import ClosedLoad
+from domain.probes.sample import Point
+from domain.reports.campaign_points import SLACK_MS
+from domain.service.jobs import BlockJob, BlockMessage
+from domain.trials.block import Block
+from domain.trials.trial import BlockResult
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from workers.agent.api_client import Coordinator
 from workers.agent.config import WorkerSettings

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from celery.signals import worker_ready
 
-from domain.jobs import HostCapabilities
+from domain.service.jobs import HostCapabilities
 from workers.agent import app
 from workers.agent.api_client import Refused
 from workers.agent.registration import PERIOD_S, REPEAT_LOG_S, ErrorLog, HostRegistration

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.jobs import Heartbeat, HostCapabilities, Phase, Report
+from domain.service.jobs import Heartbeat, HostCapabilities, Phase, Report
 from tests.unit.workers.agent.test_execution import (
     JOB,
     MESSAGE,

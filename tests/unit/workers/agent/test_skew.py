@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.block import Block
-from domain.jobs import BlockJob, BlockMessage, Heartbeat, Phase, Report
-from domain.load import ClosedLoad
-from domain.protocol import PROTOCOL
+from domain.hosts.protocol import PROTOCOL
+from domain.loads.load import ClosedLoad
+from domain.service.jobs import BlockJob, BlockMessage, Heartbeat, Phase, Report
+from domain.trials.block import Block
 from workers.agent.api_client import Coordinator, Refused
 from workers.agent.config import WorkerSettings
 from workers.agent.skew import NotUnderstood

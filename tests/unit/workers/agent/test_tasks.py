@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.trial import BlockResult
+from domain.trials.trial import BlockResult
 from tests.unit.workers.agent.test_execution import JOB, TRIAL
 from workers.agent import tasks
 from workers.agent.config import WorkerSettings

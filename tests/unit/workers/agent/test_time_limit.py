@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.jobs import Heartbeat, Phase
+from domain.service.jobs import Heartbeat, Phase
 from tests import servers
 from tests.unit.workers.agent.test_execution import JOB
 from tests.unit.workers.agent.test_reports import settings

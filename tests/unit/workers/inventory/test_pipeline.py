@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from domain.jobs import HostCapabilities
-from domain.sample import Point
-from domain.telemetry import LossCause
+from domain.probes.sample import Point
+from domain.probes.telemetry import LossCause
+from domain.service.jobs import HostCapabilities
 from probes._fake import FakeSink
 from probes.stream.counters import COUNTERS_FILE, DeliveryCounters
 from probes.stream.sink import SinkError

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from domain.condition import parse_condition
+from domain.loads.condition import parse_condition
 from tests.unit.workers.lab.test_attack import PLAN, PLAN6
 from workers.lab import blocklist
 from workers.lab.attack_sender import TCP_BYTES, Ports, checksum, frame

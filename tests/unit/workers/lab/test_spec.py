@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from domain.bounds import MAX_ORIGINS, MAX_TRIALS
+from domain.values.bounds import MAX_ORIGINS, MAX_TRIALS
 from tests.variants import DATAPATHS
 from workers.lab.addresses import VERSIONS, Addresses
 from workers.lab.cleanup import CleanupRegister

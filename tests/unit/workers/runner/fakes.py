@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domain.condition import Condition
-from domain.counters import Counters
-from domain.cpu_time import CpuTime
-from domain.evidence import Attack, Handshakes, Loss
-from domain.histogram import LatencyHistogram
-from domain.sample import Point, StageHistogram, TrialTags
-from domain.stacks import Stacks
-from domain.watched import Span, StageRole, Watched
+from domain.hosts.cpu_time import CpuTime
+from domain.loads.condition import Condition
+from domain.probes.sample import Point, StageHistogram, TrialTags
+from domain.probes.stacks import Stacks
+from domain.probes.watched import Span, StageRole, Watched
+from domain.trials.counters import Counters
+from domain.trials.evidence import Attack, Handshakes, Loss
+from domain.trials.histogram import LatencyHistogram
 from probes.base import LabView, ProbeError
 from workers.datapaths.base import Datapath, DatapathError
 from workers.lab.conditions import ConditionError

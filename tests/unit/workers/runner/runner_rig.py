@@ -5,11 +5,11 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.block import Block
-from domain.condition import Condition
-from domain.jobs import BlockJob
-from domain.load import ClosedLoad, Load
-from domain.trial import Reason, TrialResult
+from domain.loads.condition import Condition
+from domain.loads.load import ClosedLoad, Load
+from domain.service.jobs import BlockJob
+from domain.trials.block import Block
+from domain.trials.trial import Reason, TrialResult
 from tests.unit.workers.runner.fakes import (
     FakeCondition,
     FakeDatapath,

@@ -5,9 +5,9 @@ import subprocess
 import time
 from collections.abc import Mapping
 
-from domain.busy import MOST_BUSY, BusyProcess
-from domain.cpu_time import CpuTime
-from domain.trial import Reason
+from domain.hosts.busy import MOST_BUSY, BusyProcess
+from domain.hosts.cpu_time import CpuTime
+from domain.trials.trial import Reason
 from workers.runner.busiest import Look, busiest, look
 from workers.runner.evidence import Evidence
 from workers.runner.foreign import ProcessTicks

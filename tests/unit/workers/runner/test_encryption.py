@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain.counters import Counters
-from domain.histogram import LatencyHistogram
+from domain.trials.counters import Counters
+from domain.trials.histogram import LatencyHistogram
 from workers.runner.encryption import NO_TLS, Encryption, mismatches, tls_figures
 from workers.traffic.base import Negotiated
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from domain.counters import Counters
-from domain.evenness import random_largest
-from domain.trial import Finding, Reason
+from domain.trials.counters import Counters
+from domain.trials.evenness import random_largest
+from domain.trials.trial import Finding, Reason
 from workers.runner.evenness import evenness_figures
 from workers.runner.evidence import Evidence
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from domain.condition import PLAIN
-from domain.counters import Counters
-from domain.trial import REASON_CLASSES, Reason, ReasonClass
+from domain.loads.condition import PLAIN
+from domain.trials.counters import Counters
+from domain.trials.trial import REASON_CLASSES, Reason, ReasonClass
 from tests.unit.workers.runner.fakes import FakeAttachment, FakeCondition, FakeLab, FakeOrigin, World
 from tests.unit.workers.runner.test_validity import good, one_slice, reasons
 from workers.lab.health import HealthCheck

@@ -2,10 +2,10 @@
 
 import pytest
 
-from domain.condition import parse_condition
-from domain.counters import Counters
-from domain.evidence import Attack, Handshakes
-from domain.trial import Reason, SliceResult
+from domain.loads.condition import parse_condition
+from domain.trials.counters import Counters
+from domain.trials.evidence import Attack, Handshakes
+from domain.trials.trial import Reason, SliceResult
 from tests.unit.workers.runner.fakes import FakeDatapath, World
 from tests.unit.workers.runner.runner_rig import reasons, run
 from tests.unit.workers.runner.test_runner_attack import under

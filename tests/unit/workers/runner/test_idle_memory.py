@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain.counters import Counters
-from domain.trial import Reason
+from domain.trials.counters import Counters
+from domain.trials.trial import Reason
 from tests.unit.workers.runner.fakes import FakeAttachment, FakeLab, FakeOrigin, World
 from workers.datapaths.base import DatapathError
 from workers.lab import memory

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from domain.counters import Counters
-from domain.trial import Reason
+from domain.trials.counters import Counters
+from domain.trials.trial import Reason
 from tests.unit.workers.runner.test_validity import good
 from workers.runner.validity import judge, prove
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from domain.condition import parse_condition
-from domain.histogram import LatencyHistogram
-from domain.jobs import Phase
-from domain.load import ClosedLoad, OpenLoad
-from domain.trial import Reason
+from domain.loads.condition import parse_condition
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.service.jobs import Phase
+from domain.trials.histogram import LatencyHistogram
+from domain.trials.trial import Reason
 from tests.unit.workers.runner.fakes import FakeDatapath, FakeGenerator, FakeTelemetry, World
 from tests.unit.workers.runner.runner_rig import job, reasons, run
 from workers.runner.measurement import Cancelled

@@ -4,11 +4,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from domain.counters import Counters
-from domain.evidence import Attack
-from domain.figures import TrialFigure
-from domain.load import ClosedLoad
-from domain.trial import REASON_CLASSES, Reason, ReasonClass
+from domain.loads.load import ClosedLoad
+from domain.trials.counters import Counters
+from domain.trials.evidence import Attack
+from domain.trials.figures import TrialFigure
+from domain.trials.trial import REASON_CLASSES, Reason, ReasonClass
 from tests.unit.workers.runner import fakes
 from tests.unit.workers.runner.fakes import FakeAttachment, FakeDatapath, World
 from tests.unit.workers.runner.runner_rig import reasons, run

@@ -4,9 +4,9 @@ from itertools import chain, repeat
 
 import pytest
 
-from domain.condition import parse_condition
-from domain.load import ClosedLoad, Load
-from domain.trial import Reason
+from domain.loads.condition import parse_condition
+from domain.loads.load import ClosedLoad, Load
+from domain.trials.trial import Reason
 from tests.unit.workers.runner.fakes import FakeDatapath, World
 from tests.unit.workers.runner.runner_rig import reasons, run
 from workers.datapaths.base import Tracking

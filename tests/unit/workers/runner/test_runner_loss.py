@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from domain.condition import parse_condition
-from domain.evidence import Loss
-from domain.load import ClosedLoad
-from domain.trial import REASON_CLASSES, Reason, ReasonClass
+from domain.loads.condition import parse_condition
+from domain.loads.load import ClosedLoad
+from domain.trials.evidence import Loss
+from domain.trials.trial import REASON_CLASSES, Reason, ReasonClass
 from tests.unit.workers.runner.fakes import World
 from tests.unit.workers.runner.runner_rig import reasons, run
 from workers.runner.evidence import Evidence

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from domain.jobs import Phase
-from domain.stacks import Stacks
-from domain.window_times import WindowTimes
+from domain.probes.stacks import Stacks
+from domain.probes.window_times import WindowTimes
+from domain.service.jobs import Phase
 from tests.unit.workers.runner.fakes import FakeDatapath, FakeMeter, FakeTelemetry, World
 from tests.unit.workers.runner.runner_rig import context, job, run
 from workers.runner.runner import BlockRunner

@@ -2,11 +2,11 @@
 
 import pytest
 
-from domain.counters import Counters
-from domain.cpu_time import CpuTime
-from domain.sample import BUCKETS, StageHistogram
-from domain.trial import Reason, SliceResult
-from domain.watched import StageRole, Watched
+from domain.hosts.cpu_time import CpuTime
+from domain.probes.sample import BUCKETS, StageHistogram
+from domain.probes.watched import StageRole, Watched
+from domain.trials.counters import Counters
+from domain.trials.trial import Reason, SliceResult
 from workers.runner.evidence import Evidence
 from workers.runner.validity import judge, prove
 

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from domain.load import ClosedLoad
+from domain.loads.load import ClosedLoad
 from workers.traffic.base import GeneratorPlan, Schedule, Target
 from workers.traffic.h2load import H2load
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.load import ClosedLoad, OpenLoad
+from domain.loads.load import ClosedLoad, OpenLoad
 from tests import ROOT
 from workers.lab.host_cpu import host_ticks
 from workers.traffic.base import GeneratorPlan, Schedule, Target, TargetTraffic

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import pytest
 
-from domain.histogram import LatencyHistogram
-from domain.load import ClosedLoad, OpenLoad
-from domain.profile import Profile
-from domain.window_times import WindowTimes
+from domain.loads.load import ClosedLoad, OpenLoad
+from domain.loads.profile import Profile
+from domain.probes.window_times import WindowTimes
+from domain.trials.histogram import LatencyHistogram
 from workers.traffic import program, showdown_traffic
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, sent_within
 from workers.traffic.results import read_final

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.histogram import LatencyHistogram
+from domain.trials.histogram import LatencyHistogram
 from tests.host_noise import in_windows
 from tests.unit.workers.traffic.traffic_rig import good, origin, target
 

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from domain.histogram import LatencyHistogram
+from domain.trials.histogram import LatencyHistogram
 from tests.bench.figures import share_below
 from tests.host_noise import in_windows
 from tests.unit.workers.traffic.traffic_rig import good, load, origin, program, target

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.cpu_time import CpuTime
-from domain.histogram import LatencyHistogram
+from domain.hosts.cpu_time import CpuTime
+from domain.trials.histogram import LatencyHistogram
 from workers.traffic.base import SliceTraffic, TargetTraffic
 from workers.traffic.merge import merged, merged_line, merged_targets
 from workers.traffic.timeline import Timeline

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from domain.cpu_time import CpuTime
-from domain.histogram import LatencyHistogram
-from domain.trial import SliceResult
+from domain.hosts.cpu_time import CpuTime
+from domain.trials.histogram import LatencyHistogram
+from domain.trials.trial import SliceResult
 from tests.host_noise import in_windows
 from tests.unit.workers.traffic.traffic_rig import good, load, origin, target
 from workers.runner.overload import MIN_IDLE_SHARE, is_carried, is_full, shortfalls

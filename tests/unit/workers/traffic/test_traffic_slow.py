@@ -2,8 +2,8 @@
 
 from itertools import pairwise
 
-from domain.episodes import LADDER_NS, MARKS, episodes_of, merged_steps
-from domain.histogram import LatencyHistogram
+from domain.trials.episodes import LADDER_NS, MARKS, episodes_of, merged_steps
+from domain.trials.histogram import LatencyHistogram
 from tests.host_noise import in_windows
 from tests.unit.workers.traffic.traffic_rig import good, origin, target
 from workers.traffic.base import SliceTraffic, TargetTraffic

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.load import OpenLoad
+from domain.loads.load import OpenLoad
 from workers.traffic.base import GeneratorPlan, Schedule, Target
 from workers.traffic.wrk import Wrk, parse, uncorrected
 from workers.workloads.http_keepalive_wrk import HttpKeepaliveWrk

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 from rich.console import Console
 
-from domain.jobs import Feature, HostCapabilities
-from domain.traits import MAX_EVIDENCE, Answer, TraitMatrix
+from domain.service.jobs import Feature, HostCapabilities
+from domain.trials.traits import MAX_EVIDENCE, Answer, TraitMatrix
 from tests import ROOT
 from tests.unit.matrices import TRAITS, matrix, row
 from workers.agent import matrix_cli

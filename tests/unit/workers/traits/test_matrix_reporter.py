@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.traits import Answer, TraitMatrix
+from domain.trials.traits import Answer, TraitMatrix
 from tests.unit.matrices import matrix, row
 from workers.traits.matrix import file
 from workers.traits.matrix.file import keep

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from domain.condition import PLAIN
-from domain.counters import Counters
-from domain.figures import TrialFigure
-from domain.load import OpenLoad
+from domain.loads.condition import PLAIN
+from domain.loads.load import OpenLoad
+from domain.trials.counters import Counters
+from domain.trials.figures import TrialFigure
 from workers.lab.connections import OpenConnections
 from workers.lab.health import Mark
 from workers.traffic.base import SliceTraffic

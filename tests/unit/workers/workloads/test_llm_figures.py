@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from domain.condition import PLAIN
-from domain.counters import Counters
-from domain.histogram import LatencyHistogram
-from domain.use import Use
+from domain.loads.condition import PLAIN
+from domain.trials.counters import Counters
+from domain.trials.histogram import LatencyHistogram
+from domain.values.use import Use
 from workers.datapaths.lib.use import used_by
 from workers.traffic.base import SliceTraffic
 from workers.workloads.base import Observed

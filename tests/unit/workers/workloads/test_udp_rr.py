@@ -2,9 +2,9 @@
 
 import pytest
 
-from domain.condition import PLAIN, Condition
-from domain.counters import Counters
-from domain.load import ClosedLoad
+from domain.loads.condition import PLAIN, Condition
+from domain.loads.load import ClosedLoad
+from domain.trials.counters import Counters
 from workers.traffic.base import SliceTraffic
 from workers.workloads.base import Observed
 from workers.workloads.udp_rr import UdpRr

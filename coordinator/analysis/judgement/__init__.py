@@ -1,0 +1,1 @@
+"""Comparisons and their words: families, primary questions, carried loads, expectations, power. Pure."""

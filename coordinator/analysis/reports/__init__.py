@@ -1,0 +1,1 @@
+"""A campaign's report and its answer on one screen. Pure."""

@@ -1,0 +1,1 @@
+"""Findings across campaigns: comparisons, combined runs, series and trends. Pure."""

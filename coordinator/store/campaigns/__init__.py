@@ -1,0 +1,1 @@
+"""Campaigns as users see them: lists, views, progress, reports, labels."""

@@ -1,0 +1,1 @@
+"""What hosts can run, and what their trait matrices say."""

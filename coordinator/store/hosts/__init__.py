@@ -1,0 +1,1 @@
+"""Worker hosts: enrolment, draining, removal, and how they are."""

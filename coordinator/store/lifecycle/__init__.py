@@ -1,0 +1,1 @@
+"""Campaigns and blocks from submission to their end: plans, leases, searches, looks."""

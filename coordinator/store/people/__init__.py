@@ -1,0 +1,1 @@
+"""Users: tokens, sessions, links, the audit log, and requests that are repeated."""

@@ -1,0 +1,1 @@
+"""Several campaigns: schedules, series, rules, notices, and the outbox of their messages."""

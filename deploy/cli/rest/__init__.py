@@ -1,0 +1,1 @@
+"""The client of the coordinator's REST interface."""

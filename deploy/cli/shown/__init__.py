@@ -1,0 +1,1 @@
+"""Parts of a report, of a campaign's state and of hosts, as text on a terminal."""

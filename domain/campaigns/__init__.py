@@ -1,0 +1,1 @@
+"""What a user submits: a campaign, its primary comparisons, its budget and its expectations. Pure."""
