@@ -41,7 +41,7 @@ DATAPATH = Copy(
 PROBE = Copy(
     "probes", "device_hop", ("probes/catalog/{}.py", "bpf/probes/{}.c", "tests/kernel/probes/test_probe_{}.py")
 )
-WORKLOAD = Copy("workloads", "tcp_rr", ("workers/workloads/{}.py", "workers/traffic/src/protocol_{}.c"))
+WORKLOAD = Copy("workloads", "tcp_rr", ("workers/workloads/{}.py", "workers/traffic/src/protocols/protocol_{}.c"))
 COPIES = (DATAPATH, PROBE, WORKLOAD)
 
 

@@ -17,7 +17,7 @@ STEP_NS = 1_000_000  # of a slice: the generator reports the slowest request tha
 MARKS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """A step's mark: ``0`` if no request was due in it, else the place of its slowest request in :data:`LADDER_NS` + 1."""
 
-_UNIT_NS = 8_192  # the generator's classes: four per octave, from eight units on (workers/traffic/src/slow.h)
+_UNIT_NS = 8_192  # the generator's classes: four per octave, from eight units on (workers/traffic/src/report/slow.h)
 LADDER_NS = tuple(
     _UNIT_NS * (place if place < 4 else (4 + place % 4) << (place // 4 - 1)) for place in range(len(MARKS) - 1)
 )

@@ -20,7 +20,7 @@ LOWEST_NS = 10  # buckets of 8 ns: exact to three digits from 16 µs on, to 8 ns
 HIGHEST_NS = 120_000_000_000  # two minutes: longer than any timeout of the generators
 DIGITS = 3
 MAX_TEXT = 200_000  # characters of an encoded histogram; a full one has a fifth of that
-# What this module writes, and what the generator does (workers/traffic/src/hist.h); others may take any memory.
+# What this module writes, and what the generator does (workers/traffic/src/report/hist.h); others may take any memory.
 _OWN = Form(LOWEST_NS, HIGHEST_NS, DIGITS)
 _FORMS = frozenset({_OWN, Form(1, HIGHEST_NS, 3), Form(1, HIGHEST_NS, 2)})
 

@@ -5,15 +5,16 @@
 CSRC := $(dir $(lastword $(MAKEFILE_LIST)))
 CC ?= gcc
 CFLAGS ?= -O2 -g
+FOLDERS := $(wildcard src/ src/*/)
 STRICT := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wformat=2 -Wno-format-nonliteral \
-	-I$(CSRC)
+	-I$(CSRC) $(addprefix -I,$(FOLDERS))
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LIBRARIES := -lpthread -lm
 
-OWN ?= $(wildcard src/*.c)
+OWN ?= $(wildcard $(addsuffix *.c,$(FOLDERS)))
 SHARED ?= $(wildcard $(CSRC)*.c)
 SOURCES := $(OWN) $(SHARED)
-HEADERS := $(wildcard src/*.h $(CSRC)*.h)
+HEADERS := $(wildcard $(addsuffix *.h,$(FOLDERS)) $(CSRC)*.h)
 RULES := Makefile $(CSRC)common.mk
 
 .PHONY: all sanitized clean format format-check
@@ -32,10 +33,10 @@ bin/$(PROGRAM)-sanitized: $(SOURCES) $(HEADERS) $(RULES) | bin
 	$(CC) $(STRICT) $(SANITIZE) $(SOURCES) -o $@.$$$$ $(LIBRARIES) && mv $@.$$$$ $@
 
 format:
-	clang-format -i src/*.[ch]
+	clang-format -i $(OWN) $(HEADERS)
 
 format-check:
-	clang-format --dry-run -Werror src/*.[ch]
+	clang-format --dry-run -Werror $(OWN) $(HEADERS)
 
 clean:
 	rm -rf bin

@@ -19,7 +19,7 @@ Graph = dict[str, set[str]]
 
 
 def sources(program: str, suffix: str) -> list[Path]:
-    found = [*(WORKERS / program / "src").glob(f"*{suffix}"), *(WORKERS / "csrc").glob(f"*{suffix}")]
+    found = [*(WORKERS / program / "src").rglob(f"*{suffix}"), *(WORKERS / "csrc").glob(f"*{suffix}")]
     return sorted(path for path in found if path.stem not in APART)
 
 
@@ -46,7 +46,8 @@ def calls(objects: list[Path]) -> Graph:
 
 def compiled(files: list[Path], include: Path, directory: Path) -> list[Path]:
     """The object files of C files."""
-    gcc = [*GCC, f"-I{WORKERS / 'csrc'}", f"-I{include}", "-c", *map(str, files)]
+    folders = [include, *(path for path in include.rglob("*") if path.is_dir())]
+    gcc = [*GCC, f"-I{WORKERS / 'csrc'}", *(f"-I{path}" for path in folders), "-c", *map(str, files)]
     subprocess.run(gcc, check=True, cwd=directory, timeout=120)
     return sorted(directory.glob("*.o"))
 
