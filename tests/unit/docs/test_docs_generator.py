@@ -87,7 +87,7 @@ def test_every_datapath_and_probe_is_in_its_tables_and_has_a_page() -> None:
 
 def test_a_reason_without_words_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "EXPLANATIONS", {})
-    with pytest.raises(BlockError, match=r"domain/reasons\.py lacks ballast_mismatch, "):
+    with pytest.raises(BlockError, match=r"domain/trials/reasons\.py lacks ballast_mismatch, "):
         results.reasons_table()
 
 
