@@ -10,6 +10,7 @@ from coordinator.store.lifecycle.submission import ONLINE_S
 from coordinator.store.lifecycle.work import Refused
 from coordinator.store.rows.database import Store
 from coordinator.store.rows.models import AttemptRow, EnrolmentRow, HostRow
+from coordinator.store.rows.turns import in_turn
 from domain.hosts.host_identity import HostIdentity, KnownMachine, conflict
 from domain.hosts.host_tokens import hash_of
 from domain.service.messages import message_key
@@ -38,6 +39,7 @@ def enrol(session: Session, host: str, token_hash: str, now: float, *, replace: 
     """
     if not is_host_name(host):
         raise InvalidInput([Problem(field="host", message=HOST_NAME_SHAPE)])
+    in_turn(session, f"host {host}")
     row = session.get(EnrolmentRow, host, with_for_update=True)
     if row is None:
         session.add(

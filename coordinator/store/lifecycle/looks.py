@@ -60,7 +60,7 @@ def take_look(session: Session, row: CampaignRow, now: float) -> str:
 def end_at_budget(session: Session, row: CampaignRow, now: float) -> str:
     """Leave out the added blocks that nobody has begun, once the budget is spent; returns what was left out, or "".
 
-    Blocks take longer than those before them where the host is disturbed, so that a batch may need more time than was
+    Blocks take longer than those before them where the host is disturbed. So a batch may need more time than was
     left at its look. Planned blocks are never left out, and a block that has begun is finished.
     """
     looks = row.looks

@@ -29,7 +29,7 @@ def reason_to_pause(session: Session, campaign: CampaignRow) -> str:
 def _ended_attempts(session: Session, campaign: CampaignRow) -> int:
     """How many attempts have ended, or one more than the first ones; the cost does not depend on the campaign's size.
 
-    A waiting block has an ended attempt only if it is tried again: then it is the next one of its host, and among the
+    A waiting block has an ended attempt only if it is tried again. Then it is the next one of its host, and among the
     first ones while few attempts have ended.
     """
     measured = select(BlockRow.id).where(BlockRow.campaign_id == campaign.id, ~BlockRow.calibration)

@@ -16,11 +16,12 @@ from coordinator.store.lifecycle.planning import plan_of
 from coordinator.store.lifecycle.transitions import note
 from coordinator.store.rows.block_rows import values_of, waits_for_a_rate
 from coordinator.store.rows.models import BlockRow, CampaignRow, HostRow
+from coordinator.store.rows.turns import require_room
 from domain.campaigns.budget import is_adaptive
 from domain.campaigns.campaign import Campaign
 from domain.reports.planning import Plan
 from domain.service.jobs import HostCapabilities
-from domain.values.problems import InvalidInput, Problem
+from domain.values.problems import Problem
 
 ONLINE_S = 60.0  # a host that is silent for longer gets no blocks; workers report every 30 s
 MAX_OPEN_CAMPAIGNS = 50
@@ -63,7 +64,6 @@ def submit(session: Session, campaign: Campaign, now: float, who: str = "") -> C
     ``who`` submits it; empty: the coordinator itself. Raises :class:`domain.values.problems.InvalidInput`; then nothing
     is created.
     """
-    check_room(session)
     campaign, capabilities = admitted(session, campaign, now)
     hosts = tuple(one.host for one in capabilities)
     seed = campaign.seed or 1 + secrets.randbelow(2**31 - 1)
@@ -79,6 +79,7 @@ def submit(session: Session, campaign: Campaign, now: float, who: str = "") -> C
         submitted_by=who,
         plan=plan_of(session, campaign, capabilities),
     )
+    _require_room(session)
     session.add(row)
     session.flush()  # the blocks reference it
     blocks = plan(campaign, hosts, seed)
@@ -89,13 +90,12 @@ def submit(session: Session, campaign: Campaign, now: float, who: str = "") -> C
     return row
 
 
-def check_room(session: Session) -> None:
+def _require_room(session: Session) -> None:
     """Raises :class:`InvalidInput` if so many campaigns are open that another one would have to wait for days."""
     is_open = CampaignRow.state.in_([state for state in CampaignState if not state.ended])
-    count = session.scalar(select(func.count()).where(is_open)) or 0
-    if count >= MAX_OPEN_CAMPAIGNS:
-        message = f"{count} campaigns are open, which is the limit; wait for one to end, or cancel one"
-        raise InvalidInput([Problem(field="campaign", message=message)])
+    message = f"{MAX_OPEN_CAMPAIGNS} campaigns are open, which is the limit; wait for one to end, or cancel one"
+    count, problem = select(func.count()).where(is_open), Problem(field="campaign", message=message)
+    require_room(session, "campaigns", count, MAX_OPEN_CAMPAIGNS, problem)
 
 
 def _new_id(session: Session) -> str:

@@ -17,6 +17,7 @@ from coordinator.store.measured.shown_trials import store_shown, text_of
 from coordinator.store.rows.json_text import Unreadable
 from coordinator.store.rows.models import AttemptRow, BlockRow, HostRow, TrialRow
 from coordinator.store.rows.quarantine import Kind, release
+from coordinator.store.rows.turns import in_turn
 from domain.service.jobs import LEASE_S, BlockJob, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
 from domain.trials.trial import BlockResult
 from domain.values.bounds import printable
@@ -33,6 +34,7 @@ def register_host(session: Session, capabilities: HostCapabilities, now: float) 
     if not was_held and host_versions.is_present(session, capabilities.host, version):
         session.execute(update(HostRow).where(HostRow.name == capabilities.host).values(seen_at=now))
         return
+    in_turn(session, f"host {capabilities.host}")
     row = session.get(HostRow, capabilities.host)
     try:
         before = row.capabilities if row is not None else None

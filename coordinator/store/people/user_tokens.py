@@ -6,8 +6,9 @@ from sqlalchemy import Float, String, delete, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from coordinator.store.rows.models import Base
+from coordinator.store.rows.turns import in_turn, require_room
 from domain.service.scopes import NewToken
-from domain.values.problems import InvalidInput, Problem
+from domain.values.problems import Problem
 
 DAY_S = 24 * 3600.0
 MOST_TOKENS = 1000
@@ -43,6 +44,7 @@ class UserTokenRow(Base):
 def create(session: Session, wanted: NewToken, token_hash: str, by: str, now: float) -> UserTokenRow:
     """Store a token. Raises :class:`TokenExists`, and :class:`InvalidInput` if there are too many."""
     expires_at = None if wanted.days is None else now + wanted.days * DAY_S
+    in_turn(session, f"token {wanted.name}")
     row = session.get(UserTokenRow, wanted.name, with_for_update=True)
     if row is not None and not wanted.replace:
         state = row.refusal(now) or "exists"
@@ -93,6 +95,6 @@ def _make_room(session: Session, now: float) -> None:
     long_ago = now - KEPT_S
     void = or_(UserTokenRow.revoked_at < long_ago, UserTokenRow.expires_at < long_ago)
     session.execute(delete(UserTokenRow).where(void).execution_options(synchronize_session=False))
-    if (session.scalar(select(func.count()).select_from(UserTokenRow)) or 0) >= MOST_TOKENS:
-        message = f"there are {MOST_TOKENS:,} tokens, which is the limit; replace one that is void"
-        raise InvalidInput([Problem(field="name", message=message)])
+    message = f"there are {MOST_TOKENS:,} tokens, which is the limit; replace one that is void"
+    count = select(func.count()).select_from(UserTokenRow)
+    require_room(session, "tokens", count, MOST_TOKENS, Problem(field="name", message=message))

@@ -21,6 +21,7 @@ from coordinator.store.rows.json_text import JsonText
 from coordinator.store.rows.models import Base
 from coordinator.store.rows.quarantine import is_outage
 from coordinator.store.rows.times import iso
+from coordinator.store.rows.turns import require_room
 from coordinator.store.runs import outbox, series
 from coordinator.store.runs.series import SeriesPointRow
 from domain.runs.notice import MAX_NOTICES, NewNotice
@@ -84,9 +85,9 @@ def insert(session: Session, of_series: str, wanted: NewRule | NewNotice, now: f
         field, kind, most, counted = "notice", "notices", MAX_NOTICES, RuleRow.series == NO_SERIES
     else:
         field, kind, most, counted = "series", "rules", MAX_RULES, RuleRow.series != NO_SERIES
-    if (session.scalar(select(func.count()).select_from(RuleRow).where(counted)) or 0) >= most:
-        message = f"there are {most} {kind}, which is the limit; remove one that is no longer needed"
-        raise InvalidInput([Problem(field=field, message=message)])
+    message = f"there are {most} {kind}, which is the limit; remove one that is no longer needed"
+    count = select(func.count()).select_from(RuleRow).where(counted)
+    require_room(session, kind, count, most, Problem(field=field, message=message))
     row = RuleRow(id=_new_id(), series=of_series, wanted=wanted, created_at=now, error="")
     session.add(row)
     session.flush()

@@ -2,7 +2,7 @@
 
 Replicates are due again some time after each start, and wait until the run before has ended.
 
-A due time is taken in the transaction that submits its campaign: the schedule's row is locked, its next time is
+A due time is taken in the transaction that submits its campaign. The schedule's row is locked, its next time is
 checked again, and the time becomes a row with its own key. After a downtime, all times that have passed are taken
 together, and one campaign starts.
 """
@@ -23,6 +23,7 @@ from coordinator.store.rows.json_text import JsonText
 from coordinator.store.rows.models import Base, CampaignRow
 from coordinator.store.rows.quarantine import is_outage
 from coordinator.store.rows.times import Time, iso
+from coordinator.store.rows.turns import require_room
 from domain.campaigns.campaign import Campaign
 from domain.runs.schedule import MAX_SCHEDULES, NewSchedule, RunState
 from domain.values.bounds import printable
@@ -279,8 +280,12 @@ def _problems_of_times(wanted: NewSchedule, now: float) -> list[Problem]:
 
 
 def _problems_of_place(session: Session, name: str) -> list[Problem]:
+    message = f"there are {MAX_SCHEDULES} schedules, which is the limit; remove one that is no longer needed"
+    try:  # first: two schedules of one name are refused here, too
+        count = select(func.count()).select_from(ScheduleRow)
+        require_room(session, "schedules", count, MAX_SCHEDULES, Problem(field="name", message=message))
+    except InvalidInput as error:
+        return list(error.problems)
     if session.scalar(select(ScheduleRow.id).where(ScheduleRow.name == name)) is not None:
         return [Problem(field="name", message=f"there is a schedule {name} already; remove it, or choose another name")]
-    if (session.scalar(select(func.count()).select_from(ScheduleRow)) or 0) >= MAX_SCHEDULES:
-        return [Problem(field="name", message=f"there are {MAX_SCHEDULES} schedules, which is the limit")]
     return []

@@ -1,6 +1,6 @@
 """Retention by rule: which ended campaigns are archived or deleted, because they are old and nothing keeps them.
 
-A campaign is kept if it ended lately, if it is one of the newest of its series, or if it has a label that keeps it. A
+A campaign is kept if it ended lately, or if it is one of the newest of its series. A label may keep it, too. A
 series is the campaigns of one file on the same hosts; a campaign in none counts with those of its name on its hosts.
 Open campaigns are never touched.
 """
