@@ -89,6 +89,22 @@ Faults = Mapping[Case, Fault]
 
 
 @dataclass(frozen=True)
+class Defence:
+    """How a datapath defends against a flood of SYNs. The defaults are those of one that does nothing."""
+
+    cookies_by: str = ""
+    """Who answers SYNs with cookies: ``server``, ``dut`` or nobody."""
+    server_accepts_cookies: bool = False
+    """The server's kernel checks the cookies that come back."""
+    forgets_ended: bool = False
+    """It remembers no ended connection, so the server refuses cookies of late segments."""
+    by_source: bool = False
+    """It counts the SYNs of each source, and drops those of sources that send too many."""
+    wrong_setting: str = ""
+    """A setting of the server, ``key=value``, with which it cannot work."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """What the generic tests must know of a datapath and cannot find out. The defaults are the usual answers."""
 
@@ -112,6 +128,8 @@ class Facts:
     """It balances in turn, not by a hash."""
     keeps_gone_origins: bool = False
     """It cannot end the connections of an origin that is gone."""
+    defence: Defence = Defence()
+    """Of datapaths that defend against floods."""
 
 
 def nothing(_: Target) -> None:

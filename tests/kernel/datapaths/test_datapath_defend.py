@@ -12,8 +12,8 @@ from domain.loads.condition import Condition
 from domain.trials.evidence import Attack, Handshakes
 from domain.trials.trial import Reason
 from tests.kernel.bench import PATIENCE_S, SILENCE_S, Bench, detach_ingress, new_tag, start_origin
-from tests.kernel.datapaths.declared import of_function
-from tests.kernel.datapaths.faults import detach_from_device
+from tests.kernel.datapaths.declared import FACTS, broken_by, of_function
+from tests.kernel.datapaths.faults import STEERING_GONE, detach_from_device, detach_program
 from tests.variants import DATAPATHS
 from workers.datapaths.base import DatapathError, Figured
 from workers.lab import netns
@@ -26,9 +26,8 @@ from workers.runner.flood_proof import flood_findings
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 NAMES = of_function("defend")
 RATE_PER_S, MANY = 60_000, 3000
-PLAIN, COOKIES_OF_SERVER = "syn_plain", "syn_cookies"
-COOKIES_OF_DUT = {"nft_synproxy", "ebpf_xdp_syncookie"}
-BY_SOURCE = {"ebpf_xdp_ratelimit", "nft_meter"}
+DEFENCES = {name: FACTS[name].defence for name in NAMES}
+BY_SOURCE = [name for name, how in DEFENCES.items() if how.by_source]
 GOOD = 30  # connections
 
 
@@ -77,9 +76,9 @@ def wait_for(event: Callable[[], bool]) -> None:
 
 def in_full_flood(name: str, b: Bench, applied: AppliedCondition) -> bool:
     """Whether the server's queue is full, or all attackers are found, or the defence has answered many."""
-    if name in BY_SOURCE:
+    if DEFENCES[name].by_source:
         return figures_of(b)["attackers_found"] == 1.0
-    if name in COOKIES_OF_DUT:
+    if DEFENCES[name].cookies_by == "dut":
         return (b.counters().cookies or 0) > MANY
     of_kernel = ended(applied)[1]
     return of_kernel.dropped + of_kernel.cookies_sent > MANY
@@ -91,30 +90,31 @@ def in_full_flood(name: str, b: Bench, applied: AppliedCondition) -> bool:
 def test_it_keeps_good_connections_in_a_flood_and_each_syn_has_an_end(
     name: str, ip_version: int, tmp_path: Path
 ) -> None:
+    how = DEFENCES[name]
+    plain = not how.cookies_by and not how.by_source
     with flooded(name, tmp_path, ip_version) as (b, applied):
         assert b.get() == 1
         with applied.beside():
             wait_for(lambda: in_full_flood(name, b, applied))
-            if name == PLAIN:
+            if plain:
                 assert b.get(timeout_s=SILENCE_S) == 0
             else:
                 assert sum(b.get() for _ in range(GOOD)) == GOOD
         assert settled(b, applied) == []
         (attack, of_kernel), counters = ended(applied), b.counters()
         assert counters.leaked_packets == 0
-        assert of_kernel.cookies_refused == 0 or name == "ebpf_xdp_syncookie", "it remembers no ended connection"
-        assert (of_kernel.dropped > 0) == (name == PLAIN)
-        if name in {COOKIES_OF_SERVER, "ebpf_xdp_syncookie"}:
-            assert of_kernel.cookies_accepted >= GOOD
-        if name in COOKIES_OF_DUT:
+        assert of_kernel.cookies_refused == 0 or how.forgets_ended
+        assert (of_kernel.dropped > 0) == plain
+        assert not how.server_accepts_cookies or of_kernel.cookies_accepted >= GOOD
+        if how.cookies_by == "dut":
             assert 0.98 * attack.sent < (counters.cookies or 0) <= (counters.syns or 0)
             assert GOOD <= (counters.connections or 0) <= GOOD + 1
-        if name in BY_SOURCE:
+        if how.by_source:
             assert (counters.denied_packets or 0) > 0
             assert figures_of(b) == {"attackers_found": 1.0, "clients_hurt": 0.0}
 
 
-@pytest.mark.parametrize("name", sorted(BY_SOURCE))
+@pytest.mark.parametrize("name", BY_SOURCE)
 def test_a_client_that_sends_as_much_as_an_attacker_is_found_and_hurt(name: str, tmp_path: Path) -> None:
     def connect() -> None:
         with ExitStack() as stack:
@@ -145,7 +145,7 @@ def test_a_client_can_use_a_port_again_although_the_server_closed_first(name: st
         assert [netns.call_in(b.lab.client_ns, ask)[:12] for _ in range(3)] == [b"HTTP/1.1 200"] * 3
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("ebpf_xdp")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name in broken_by(STEERING_GONE, detach_program)])
 def test_a_flood_that_misses_the_defence_shows(name: str, tmp_path: Path) -> None:
     with flooded(name, tmp_path) as (b, applied):
         detach_from_device(b.lab, "dut_client")
@@ -157,13 +157,11 @@ def test_a_flood_that_misses_the_defence_shows(name: str, tmp_path: Path) -> Non
         assert detach_ingress(b.lab, "dut_client") == 0
 
 
-@pytest.mark.parametrize(("name", "place", "setting"), [
-    (PLAIN, "server", "net.ipv4.tcp_syncookies=1"),
-    (COOKIES_OF_SERVER, "server", "net.ipv4.tcp_syncookies=0"),
-    ("ebpf_xdp_syncookie", "server", "net.ipv4.tcp_timestamps=1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "setting"), [(name, how.wrong_setting) for name, how in DEFENCES.items() if how.wrong_setting]
+)
 def test_a_setting_that_changes_fails_the_datapath_and_all_are_restored(
-    name: str, place: str, setting: str, tmp_path: Path
+    name: str, setting: str, tmp_path: Path
 ) -> None:
     spec = LabSpec(new_tag(), name, 1, disabled_offloads=DATAPATHS[name].disabled_offloads)
     with built(spec, CleanupRegister(tmp_path)) as lab:
@@ -171,7 +169,7 @@ def test_a_setting_that_changes_fails_the_datapath_and_all_are_restored(
         before = netns.run_in(lab.server_ns, ["sysctl", *keys])
         with DATAPATHS[name].attached(lab) as attachment:
             attachment.counters()
-            netns.run_in(lab.netns_of(place), ["sysctl", "-qw", setting])
+            netns.run_in(lab.server_ns, ["sysctl", "-qw", setting])
             with pytest.raises(DatapathError, match=setting.partition("=")[0]):
                 attachment.counters()
         assert netns.run_in(lab.server_ns, ["sysctl", *keys]) == before

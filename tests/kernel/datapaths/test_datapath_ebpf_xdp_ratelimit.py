@@ -3,6 +3,7 @@
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     BY_PROGRAM,
+    Defence,
     Facts,
     Faults,
 )
@@ -11,4 +12,4 @@ FAULTS: Faults = {
     **BY_DEVICES,
     **BY_PROGRAM,
 }
-FACTS = Facts(routes=True)
+FACTS = Facts(routes=True, defence=Defence(by_source=True))

@@ -3,6 +3,7 @@
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     BY_PROGRAM,
+    Defence,
     Facts,
     Faults,
 )
@@ -11,4 +12,12 @@ FAULTS: Faults = {
     **BY_DEVICES,
     **BY_PROGRAM,
 }
-FACTS = Facts(routes=True)
+FACTS = Facts(
+    routes=True,
+    defence=Defence(
+        cookies_by="dut",
+        server_accepts_cookies=True,
+        forgets_ended=True,
+        wrong_setting="net.ipv4.tcp_timestamps=1",
+    ),
+)

@@ -5,6 +5,7 @@ from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     STEERING_GONE,
     STEERING_GONE_FIRST,
+    Defence,
     Facts,
     Fault,
     Faults,
@@ -16,4 +17,4 @@ FAULTS: Faults = {
     STEERING_GONE_FIRST: Fault(flush_rules, Reason.LEAKED),
     STEERING_GONE: Fault(flush_rules, Reason.LEAKED),
 }
-FACTS = Facts(routes=True)
+FACTS = Facts(routes=True, defence=Defence(by_source=True))

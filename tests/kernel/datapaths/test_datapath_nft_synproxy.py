@@ -6,6 +6,7 @@ from tests.kernel.datapaths.faults import (
     PART_GONE,
     STEERING_GONE,
     STEERING_GONE_FIRST,
+    Defence,
     Facts,
     Fault,
     Faults,
@@ -26,4 +27,4 @@ FAULTS: Faults = {
     STEERING_GONE: Fault(flush_rules, Reason.LEAKED),
     PART_GONE: Fault(take_up_connections, Reason.DATAPATH_FAILED),
 }
-FACTS = Facts(routes=True)
+FACTS = Facts(routes=True, defence=Defence(cookies_by="dut"))

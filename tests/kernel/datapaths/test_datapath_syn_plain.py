@@ -1,7 +1,7 @@
 """The datapath syn_plain broken on purpose; its other tests are those of test_datapath_defend."""
 
 from domain.trials.trial import Reason
-from tests.kernel.datapaths.faults import PART_GONE, PART_GONE_FIRST, Facts, Fault, Faults, Target
+from tests.kernel.datapaths.faults import PART_GONE, PART_GONE_FIRST, Defence, Facts, Fault, Faults, Target
 from tests.kernel.datapaths.test_datapath_direct import stop_routing
 from workers.lab import netns
 
@@ -15,4 +15,4 @@ FAULTS: Faults = {
     PART_GONE_FIRST: Fault(stop_routing, Reason.NO_REQUESTS),
     PART_GONE: Fault(change_setting, Reason.DATAPATH_FAILED),
 }
-FACTS = Facts(names_devices=False, routes=True)
+FACTS = Facts(names_devices=False, routes=True, defence=Defence(wrong_setting="net.ipv4.tcp_syncookies=1"))

@@ -1,9 +1,9 @@
 """A block is valid, whatever the host has set that a new network namespace takes over.
 
 The hostile values are written into each namespace of a lab at the moment at which it exists, before Showdown sets its
-own: exactly what inheriting them from the host would leave there. The host itself stays as it is, so a killed test
-leaves nothing behind, and other tests beside this one see nothing of it. (net.core.devconf_inherit_init_net would make
-namespaces inherit from the thread that creates them. But it is a setting of the whole machine.)
+own. They are exactly what inheriting them from the host would leave there. The host itself stays as it is, so a killed
+test leaves nothing behind, and other tests beside this one see nothing of it. (net.core.devconf_inherit_init_net would
+make namespaces inherit from the thread that creates them. But it is a setting of the whole machine.)
 """
 
 import contextlib
