@@ -47,8 +47,8 @@ bench-traffic: setup ## The own generator beside wrk and h2load, as ratios; the 
 bench-slices: setup ## How long a slice should be: A/A error by slice length; the last line is JSON (root, 4 min)
 	@$(BIN)/python -m tests.bench.slices
 
-bench-focus: setup ## How long trials of focused blocks should be: a pair's spread by slices; the last line is JSON (root, 5 min)
-	@$(BIN)/python -m tests.bench.focus
+bench-focus: setup ## How long trials of focused blocks should be: a pair's spread by slices; the last line is JSON (root, 5 min); DOCS=1: into docs/method.md
+	@$(BIN)/python -m tests.bench.focus $(if $(DOCS),--write-docs)
 
 bench-real-time: setup ## What the generator's real-time priority does; the last line is JSON (root, 5 min); DOCS=1: into docs/traffic.md
 	@$(BIN)/python -m tests.bench.real_time $(if $(DOCS),--write-docs)

@@ -1,10 +1,10 @@
 """Raw tracepoint programs of several modules, chained so that each tracepoint has a single attached program.
 
 On the reference machine (Linux 6.18, a virtual machine) the kernel takes 0.17 ms to attach a program to a tracepoint
-without one, and 0.15 ms to detach it: it patches its own text. To detach the second program of a tracepoint takes 6 ms,
-and each program that runs costs 25 ns before its first instruction. So only the first program of each tracepoint is
-attached, and each program ends with a tail call to the next (bpf/include/probe.h). A gate (bpf/gate.c) can precede the
-first program: one write to it makes all programs start or stop to see events at the same time.
+without one. To detach it takes 0.15 ms: the kernel patches its own text. To detach the second program of a tracepoint
+takes 6 ms, and each program that runs costs 25 ns before its first instruction. So only the first program of each
+tracepoint is attached, and each program ends with a tail call to the next (bpf/include/probe.h). A gate (bpf/gate.c)
+can precede the first program: one write to it makes all programs start or stop to see events at the same time.
 """
 
 import ctypes

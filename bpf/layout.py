@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 Value: TypeAlias = "int | bytes | Mapping[str, Value] | Sequence[Value]"
-"""A number, in this machine's byte order; a structure by its fields; an array by its elements; or any of these as it
+"""A number, in this machine's byte order; a structure by its fields; an array by its elements. Or any of these as it
 lies in memory, such as an address in network byte order."""
 
 Fields: TypeAlias = Mapping[str, Value]

@@ -40,9 +40,9 @@ class LabView:
 class Reading:
     """What a probe saw since it started; the samples are those since the previous reading.
 
-    ``stages`` is by role. A role is a side of the lab (``client``, ``dut``, ``server``), a kind of task (``proxy``,
-    ``origin``, ``generator``, ``kworker``, ``ksoftirqd``) or a part of the stage (such as ``to_origin``). A stage
-    without roles has the role "". While a lab was watched, one in ``every`` events was measured. ``work`` has the
+    ``stages`` is by role. A role is a side of the lab: ``client``, ``dut``, ``server``. Or it is a kind of task
+    (``proxy``, ``origin``, ``generator``, ``kworker``, ``ksoftirqd``) or a part of the stage (such as ``to_origin``). A
+    stage without roles has the role "". While a lab was watched, one in ``every`` events was measured. ``work`` has the
     events that are counted but not timed, by kind; all of them are counted.
     """
 

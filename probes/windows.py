@@ -29,7 +29,8 @@ from probes.base import LabView, Pending, Probe
 from probes.pace import ATTACHING_S
 
 # Tracepoints with at most about one event per request, even one that wakes a task. With the gate closed, all of a
-# slice's events of these cost less than attaching and detaching them once within its traffic (0.3 to 0.7 ms of a CPU).
+# slice's events of these are cheap. To attach and detach them once within its traffic costs more (0.3 to 0.7 ms of a
+# CPU).
 SELDOM = frozenset({"sched_switch", "sched_wakeup", "kfree_skb", "tcp_retransmit_skb"})
 
 RECOVERY_S = 0.003  # least time from attaching to a window's begin; as long as attaching took, if that was longer …

@@ -2,8 +2,8 @@
 /* Balance connections over origins at tc ingress: Maglev hashing, a connection table, address translation both ways.
  *
  * Only helpers write to the packet. The verifier starts a program that writes to it directly with
- * bpf_unclone_prologue(), which makes the whole linear part writable: for every packet of which TCP keeps a clone, that
- * is, for all of them.
+ * bpf_unclone_prologue(), which makes the whole linear part writable. It does so for every packet of which TCP keeps a
+ * clone, that is, for all of them.
  */
 #include "balance.h"
 #include "neigh.h"

@@ -47,7 +47,7 @@ enum { OPTION_END, OPTION_NOP, OPTION_MSS, OPTION_SCALE, OPTION_SACK, OPTION_TIM
 #define WINDOW 64240 /* 44 segments of Ethernet, as Linux offers it */
 #define FLAGS_OF_SYN_ACK 0x12
 
-/* A listener takes cookies for two minutes after it has sent one itself (tcp_synq_overflow()): one SYN per second goes
+/* A listener takes cookies for two minutes after it has sent one itself (tcp_synq_overflow()). One SYN per second goes
  * to the server, which answers it with a cookie. ns, of the last one.
  */
 BPF_ARRAY(passed_at, __u64, 1);

@@ -13,7 +13,7 @@
 
 BPF_PERCPU_ARRAY(counts, __u64, COUNTERS);
 
-/* For programs that run in softirq context only (tc, XDP, sk_lookup): bottom halves are off, so nothing else on this
+/* For programs that run in softirq context only (tc, XDP, sk_lookup). Bottom halves are off, so nothing else on this
  * CPU writes the entry meanwhile, and a plain addition is enough.
  */
 static __always_inline void count(__u32 what, __u64 amount)

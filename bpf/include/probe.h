@@ -50,9 +50,9 @@ struct device {
  * so that what had begun can still end. lab: grows whenever the probe turns to another lab. group: the group of tasks
  * to watch (tasks.h).
  *
- * known_device and known_net are caches, by a slot of the address: the address itself with, in its lowest three bits
- * (0 in every address), the index + 1, or 0 for an object of no interest. User space empties them before each window,
- * because the kernel reuses addresses.
+ * known_device and known_net are caches, by a slot of the address. Each holds the address itself. Its lowest three
+ * bits, 0 in every address, have the index + 1, or 0 for an object of no interest. User space empties them before each
+ * window, because the kernel reuses addresses.
  */
 #define KNOWN 16
 #define KNOWN_SLOT(address) (((address) >> 6 ^ (address) >> 12) & (KNOWN - 1))

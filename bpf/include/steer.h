@@ -92,7 +92,7 @@ static __always_inline struct bpf_sock *find_udp(struct __sk_buff *skb, const st
  * The first lookup also finds a listener that has the origin's port on every address. That is no connection, and is
  * passed over. It has a use all the same: a SYN can arrive for the previous connection's TIME_WAIT socket, which the
  * first lookup returns. Only tcp_timewait_state_process() can end that, and then the kernel finds this listener. If the
- * SYN went to the proxy's listener at once, the kernel could not hash the new connection beside the old one, and would
+ * SYN went to the proxy's listener at once, the kernel could not hash the new connection beside the old one. It would
  * drop the SYN.
  */
 static __always_inline struct bpf_sock *find_for_client(struct __sk_buff *skb, const struct config *cfg,

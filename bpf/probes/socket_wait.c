@@ -5,7 +5,7 @@
 #define PROTOCOL_TCP 6
 
 /* The oldest unread data of a socket, by its sequence numbers (from, until), and the next that was announced (later).
- * sk is 0 while there is no unread data: the entry stays for the socket's next data, because to delete and re-create
+ * sk is 0 while there is no unread data. The entry stays for the socket's next data, because to delete and re-create
  * it costs some 300 ns.
  */
 struct unread {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* splice_work: the work item that passes data from socket to socket in the kernel (sk_psock_backlog): from being queued
- * until a kworker executes it, and from there until it is done; by the address of the work_struct.
+ * until a kworker executes it, and from there until it is done. Found by the address of the work_struct.
  */
 #include "hash.h"
 #include "stage.h"

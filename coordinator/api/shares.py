@@ -116,7 +116,7 @@ def revoke(campaign_id: str, share_id: str) -> None:
 class _Link:
     """The secret of a new link, which is stored nowhere.
 
-    With a key of the request, the secret follows from the link's id, the key, and a key that only the server has: so a
+    With a key of the request, the secret follows from the link's id, the key, and a key that only the server has. So a
     repeated request gets the same one.
     """
 

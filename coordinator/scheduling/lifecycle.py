@@ -190,7 +190,7 @@ def event_after_attempt(
     a retry while attempts remain. After the last one the block is done if an earlier attempt has a result, and failed
     otherwise. A campaign being cancelled has no retries.
 
-    A block that ``calibrates`` has more attempts if the environment disturbed it: its figures enter no comparison, and
+    A block that ``calibrates`` has more attempts if the environment disturbed it. Its figures enter no comparison, and
     the levels that are shares of the capacity cannot be measured without it.
     """
     disturbed = result is not None and bool(result.environment)

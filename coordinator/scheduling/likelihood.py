@@ -1,10 +1,10 @@
 """What the trials of a search say about a capacity: quantiles of its distribution, given every trial. Pure.
 
 The capacity is the rate whose trials meet the goal as often as they miss it, leaving aside those that the host spoilt.
-A trial at a rate misses the goal with a chance that rises from the share of spoilt trials to one, over a transition
-around the capacity. Neither that share nor the width of the transition is known. So the distribution is a mean over a
-grid of both (as in PLRsearch, draft-vpolak-bmwg-plrsearch). Every trial counts, whichever rate was chosen why; so a
-trial that contradicts others moves the bounds, and they never close on a rate by mistake.
+The chance that a trial misses the goal rises with its rate, from the share of spoilt trials to one. It rises over a
+transition around the capacity. Neither that share nor the width of the transition is known. So the distribution is a
+mean over a grid of both (as in PLRsearch, draft-vpolak-bmwg-plrsearch). Every trial counts, whichever rate was chosen
+why; so a trial that contradicts others moves the bounds, and they never close on a rate by mistake.
 """
 
 import math

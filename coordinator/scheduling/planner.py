@@ -4,7 +4,7 @@ The slow drift of a host must cancel within a block and over the campaign (docs/
 run each (workload, level) once, so an interrupted campaign is balanced, too. Slices come in rounds that run each
 datapath once; every second round is reversed. The rounds are rows of a Williams square, so over the blocks every
 datapath has every position, and follows every other datapath, equally often. The order in which labs are built is
-shuffled likewise, for each block: with it go addresses, names and the start of programs, none of which may stay with
+shuffled likewise, for each block. With it go addresses, names and the start of programs, none of which may stay with
 one datapath (Mytkowicz et al., 2009).
 
 If a level depends on the capacity, calibration blocks come first: one in a closed loop per workload and host that runs

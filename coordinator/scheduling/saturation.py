@@ -1,7 +1,7 @@
 """The search for the highest open rate at which a datapath still meets a goal: an SLO, or that it is not overloaded.
 
-The search follows MLRsearch (draft-ietf-bmwg-mlrsearch): several trials per rate; the capacity is where half of them
-exceed the goal; both ends are measured again before they become bounds; and what contradicts re-opens the bracket. The
+The search follows MLRsearch (draft-ietf-bmwg-mlrsearch), with several trials per rate. The capacity is where half of
+them exceed the goal. Both ends are measured again before they become bounds. What contradicts re-opens the bracket. The
 bounds are those that all its trials together allow (coordinator/scheduling/likelihood.py). Pure.
 
 A search is a chain of steps. Each step is a block with a separate rate for every datapath, and a few trials at each.

@@ -35,8 +35,8 @@ Precision = Annotated[
     Field(
         ge=MIN_PRECISION,
         le=MAX_PRECISION,
-        description="Add blocks until the 95 % interval of each primary ratio of CPU per request (open levels) or "
-        "requests/s (closed ones) is at most so far from its ratio: 0.02 is ±2 %.",
+        description="Add blocks until the 95 % interval of each primary ratio is at most so far from its ratio: "
+        "0.02 is ±2 %. The ratios are of CPU per request (open levels) or of requests/s (closed ones).",
     ),
 ]
 Budget = Annotated[

@@ -1,7 +1,7 @@
 """The environment of child processes: one for Python programs of Showdown, one for all others. And their names.
 
-What the user's shell happens to have set must not decide how a host measures: a search path without sbin, a proxy for
-HTTP, an encoding, or Python modules in the working directory.
+What the user's shell happens to have set must not decide how a host measures. It may be a search path without sbin, a
+proxy for HTTP, an encoding, or Python modules in the working directory.
 """
 
 import contextlib

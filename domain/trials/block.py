@@ -24,7 +24,7 @@ class PlannedBlock(Frozen):
     its devices, and when its programs start.
 
     ``beside`` are the campaign's datapaths that this block leaves out. Its labs have the offloads that all datapaths of
-    the campaign can have, so that its figures and those of the other blocks are of the same thing.
+    the campaign can have. So its figures and those of the other blocks are of the same thing.
     """
 
     index: Index

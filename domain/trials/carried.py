@@ -14,9 +14,9 @@ MAX_QUEUED_SHARE = 0.01  # of the due requests, that waited for a free connectio
 MAX_SHOWN_LAG_SHARE = 0.10  # of the latency at p99, that is the generator's own lateness at p99
 
 
-# An open level is carried if what was due in a slice is answered in it, but for the requests that were pending at its
-# middle: one latency's worth (Little's law). The rest is room for single stalls of the host at a slice's end, and for
-# the noise of counting a few pending requests.
+# An open level is carried if what was due in a slice is answered there, but for the requests that were pending at its
+# middle. That is one latency's worth (Little's law). The rest is room for single stalls of the host at a slice's end,
+# and for the noise of counting a few pending requests.
 MIN_DELIVERED_SHARE = 0.99
 COUNT_ERRORS = 2.0  # standard deviations of the difference of two Poisson counts, which matter at low rates only
 

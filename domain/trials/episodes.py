@@ -1,8 +1,8 @@
 """Episodes of slow requests: how many independent events a tail rests on.
 
 Two hundred requests that wait for one stall of 20 ms are one event. An episode is a run of slow requests by their
-intended send: the next one begins after a millisecond whose requests were all faster, and longer after the last slow
-request than the time that counts as slow. Requests closer than that were under way at once, and may share a cause.
+intended send. The next one begins after a millisecond whose requests were all faster. It begins longer after the last
+slow request than the time that counts as slow. Requests closer than that were under way at once, and may share a cause.
 """
 
 from collections.abc import Iterable, Sequence

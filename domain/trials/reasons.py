@@ -77,8 +77,8 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     Reason.EVENT_MISSING: Explanation(
         meaning="The event that the workload declares did not happen as planned: an origin that had to die still "
         "answered, did not come back, or did so at another time.",
-        cause="Slices that are too short for the event, a host that is too busy to end and start a process in time, or "
-        "a fault of the origin.",
+        cause="Slices are too short for the event, or the host is too busy to end and start a process in time. Or the "
+        "origin has a fault.",
         remedy="Read the detail. Make slices longer (`slice_s`, `open_slice_s`) or the event shorter "
         "(`dies_ms`, `down_ms`), and stop what else runs on the host.",
     ),
@@ -89,8 +89,8 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         "connections.",
     ),
     Reason.GENERATOR_SATURATED: Explanation(
-        meaning="The generator was the bottleneck. A thread ran more than 95 % of the time, it stalled, "
-        "it sent more than 5 ms late at p99, or it ran out of ports or descriptors.",
+        meaning="The generator was the bottleneck. A thread ran more than 95 % of the time, or it stalled. "
+        "Or it sent more than 5 ms late at p99, or ran out of ports or descriptors.",
         cause="Too few CPUs for the generator, or CPUs that it shares with busy datapaths.",
         remedy="Give the generator more CPUs, use more clients, or lower the load. Until then the figure would "
         "be the generator's and not the datapath's.",
@@ -160,7 +160,7 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         remedy="Use dedicated CPUs. The block is tried again by itself, up to three attempts.",
     ),
     Reason.THROTTLED: Explanation(
-        meaning="The CPU limit of the worker's cgroup held its programs back for more than 1 % of the "
+        meaning="The CPU limit of the worker's cgroup held its programs back: for more than 1 % of the "
         "CPUs' time, or more than 5 % in one slice.",
         cause="A CPU limit around the worker: a container, or a unit of systemd.",
         remedy="Remove the limit: docker --cpus, Kubernetes limits.cpu, systemd's CPUQuota=. `showdown "

@@ -1,7 +1,7 @@
 """``make bench-hosts``: a thousand simulated hosts on one coordinator, and whether a trial was lost or doubled.
 
 Each host has its token and its connection. Campaigns of fifty hosts run until every block has ended. Then the database
-is compared with what the hosts saw: each block must have exactly one accepted result, the one that its host sent, with
+is compared with what the hosts saw. Each block must have exactly one accepted result, the one that its host sent, with
 exactly one trial of each datapath. ``--database postgresql`` uses a private server. The last line is one JSON object.
 """
 

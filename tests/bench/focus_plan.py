@@ -1,6 +1,6 @@
 """``python -m tests.bench.focus_plan``: what the reference campaign's focus can find, computed and not measured.
 
-For 1 to 4 slices per focused trial: how many pairs fit into the budget by the planner's estimate, and which scatter of
+For 1 to 4 slices per focused trial: how many pairs fit into the budget by the planner's estimate. And which scatter of
 a pair lets it find 3 % of CPU per request with 80 % power. With ``--database FILE`` (of ``showdown run --keep`` or
 ``showdown up``), also the planner's sentences with the noise of the campaigns in it.
 """

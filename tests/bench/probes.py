@@ -1,8 +1,8 @@
 """``make bench-probes``: the cost of watching.
 
 It uses ``direct``, where a request costs least and probes therefore most. It compares throughput and CPU time per
-request of watched slices with those of unwatched slices: at saturation with all probes and with each alone, and with
-all at half the saturation rate. It also reports the cost of each program per event, as the kernel accounts it.
+request of watched slices with those of unwatched slices. It does so at saturation with all probes and with each alone,
+and with all at half the saturation rate. It also reports the cost of each program per event, as the kernel accounts it.
 
 Slices alternate within one lab, with the length and warm-up of a campaign's watched slices. Longer slices show the cost
 of continuous watching. It takes about five minutes; the last line is one JSON object. ``--write-docs`` writes the table

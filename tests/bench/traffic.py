@@ -46,7 +46,7 @@ def speed(findings: Findings, lab: Lab, pairs: int, seconds: float) -> float:
 def schedule(findings: Findings, lab: Lab, capacity_per_s: float, repeats: int, seconds: float) -> None:
     """One thread at a constant rate: how late sends leave at half of its capacity, and whether they bunch.
 
-    At half of its capacity, bunching would be a choice: each request takes half of the gap, so a thread that was late
+    At half of its capacity, bunching would be a choice. Each request takes half of the gap, so a thread that was late
     once is busy without a pause until it has caught up.
     """
     half, tenth = max(1, round(capacity_per_s / 2)), max(1, round(capacity_per_s / 10))

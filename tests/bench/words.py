@@ -1,8 +1,8 @@
 """``make bench-words``: how often verdicts are wrong, and what they find, by simulation through the whole analysis.
 
 Equal datapaths must get a primary word in at most 5 % of campaigns, under normal, heavy-tailed, stalled and drifting
-noise: with the planned blocks, and in campaigns that add blocks, at any of their looks. The power says which true
-differences the reference campaign's design finds, beside what its planner says. The last line is one JSON object.
+noise. That is so with the planned blocks, and in campaigns that add blocks, at any of their looks. The power says which
+true differences the reference campaign's design finds, beside what its planner says. The last line is one JSON object.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """``make faults``: the long forms of all fault tests. The last line is one JSON object.
 
-Kills at every call that changes a disk; slow clients for five minutes; and faults of a running service: parts that are
-killed or paused, wrong clocks, a full disk, a worker that is cut off or sleeps, and parts of other versions.
+Kills at every call that changes a disk, and slow clients for five minutes. Then faults of a running service: parts that
+are killed or paused, wrong clocks, a full disk, a worker that is cut off or sleeps, and parts of other versions.
 """
 
 import json

@@ -1,7 +1,8 @@
 """Nothing of the user's shell decides how Showdown runs: every call to a server and every child says so.
 
-A proxy of the environment gets no request, a child gets the environment that Showdown gives it, Python does not import
-from the working directory, and text between processes is UTF-8. domain/hosts/environment.py has the environments.
+A proxy of the environment gets no request, and a child gets the environment that Showdown gives it. Python does not
+import from the working directory, and text between processes is UTF-8. domain/hosts/environment.py has the
+environments.
 """
 
 import ast

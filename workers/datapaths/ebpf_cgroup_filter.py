@@ -3,8 +3,8 @@
 The filter is on the server. The DUT routes, and nothing is dropped there. A packet crosses the whole stack before the
 lookup, so that this filter needs no device, and its list can differ from cgroup to cgroup.
 
-It fails closed for the data of new connections only. The program marks what it passes, a connection takes
-the mark of its SYN (tcp_fwmark_accept), and the server has a route to the client for marked connections only. Without
+It fails closed for the data of new connections only. The program marks what it passes, and a connection
+takes the mark of its SYN (tcp_fwmark_accept). The server has a route to the client for marked connections only. Without
 the program SYNs reach the server and none is answered; established connections go on, and the trial is invalid.
 """
 

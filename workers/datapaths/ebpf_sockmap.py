@@ -2,7 +2,7 @@
 
 A kworker redirects data to the other socket. There is no backpressure: the kernel queues what a slow reader does not
 read, without bound. If a peer has closed its side before the relay could add the sockets to the maps, the relay splices
-that connection itself, and its bytes do not count here. Without its map entries a connection stalls: it fails closed.
+that connection itself. Its bytes do not count here. Without its map entries a connection stalls: it fails closed.
 """
 
 from contextlib import ExitStack

@@ -39,7 +39,7 @@ class NftSynproxy(Datapath):
     summary = "nftables synproxy in the DUT answers SYNs with cookies, and opens only verified connections."
     requires = ("program.nft", "nft.payload_set", "nft.synproxy")
     accounts_for_floods = True
-    # The kernel checks a segment of IPv6 as if it were of IPv4 (nf_ip_checksum() in net/netfilter/nft_synproxy.c), and
+    # The kernel checks a segment of IPv6 as if it were of IPv4 (nf_ip_checksum() in net/netfilter/nft_synproxy.c). It
     # drops it unless its device has checked it before.
     ip_versions = frozenset({4})
     tracking = Tracking.ALWAYS

@@ -1,9 +1,9 @@
 """Sends the packets of an attack or flood: ``python -m workers.lab.attack_sender PLAN``, made by workers/lab/attack.py.
 
-It runs in a lab's client namespace: it refuses to run in that of its caller, which is the host's, and to send to an
-address outside the ranges of labs. It sends between its caller's words go and stop, at most ``rate_per_s`` packets per
-second, for ``max_s`` at a time and ``max_packets`` in all. It ends when its caller does. Standard library only, so that
-it starts fast.
+It runs in a lab's client namespace, and refuses to run in that of its caller, which is the host's. It refuses to send
+to an address outside the ranges of labs. It sends between its caller's words go and stop, at most ``rate_per_s``
+packets per second, for ``max_s`` at a time and ``max_packets`` in all. It ends when its caller does. Standard library
+only, so that it starts fast.
 """
 
 import ctypes

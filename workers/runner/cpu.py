@@ -92,7 +92,7 @@ class CpuMeter:
 
     In a ``group``, all that runs outside it is foreign, except the kernel's threads. Without one, a process is foreign
     unless it is in one of the namespaces ``own_netns`` (inodes), in the tree of ``own_pids`` (default: this process),
-    or a kernel thread; a look costs about 20 µs per process of the host. Both sets may change between snapshots.
+    or a kernel thread. A look costs about 20 µs per process of the host. Both sets may change between snapshots.
     """
 
     def __init__(

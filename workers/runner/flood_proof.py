@@ -1,7 +1,7 @@
 """Findings about a trial's flood of SYNs, from independent counts, and its figures. Pure.
 
-The sender counts what it sent, the client's kernel what came back, the server's kernel what its listeners dropped or
-answered with a cookie, and the datapath what it judged.
+The sender counts what it sent, and the client's kernel what came back. The server's kernel counts what its listeners
+dropped or answered with a cookie. The datapath counts what it judged.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """The CPU time of everything that is not part of a block: what else the host did while the block was measured.
 
-Where the kernel accounts for groups, it is the host's total less the block's group and the kernel's threads, and the
+Where the kernel accounts for groups, it is the host's total less the block's group and the kernel's threads. The
 life of a process may be as short as it likes. Elsewhere each process is looked at, and one that starts and ends
 between two looks counts only if its parent waits for it.
 """

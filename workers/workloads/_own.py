@@ -29,8 +29,8 @@ class OwnWorkload(Workload):
     """A workload of showdown-traffic, which compares every received body byte by byte.
 
     The C source of the same name, or of the name ``generated``, defines what its requests look like. A parameter is
-    passed as the option of its name, ``body_bytes`` as ``--body-bytes``; ``options`` names those whose option is called
-    otherwise, and ``of_the_lab`` those that are no options of the generator.
+    passed as the option of its name, ``body_bytes`` as ``--body-bytes``. ``options`` names those whose option is called
+    otherwise. ``of_the_lab`` names those that are no options of the generator.
     """
 
     level_kinds = ("closed", "open")

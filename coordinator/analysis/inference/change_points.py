@@ -8,7 +8,7 @@ One thing differs from the paper: values are replaced by their normal scores, th
 der Waerden 1952). So an outlier has little weight, and the permutation distribution depends on the length alone: it is
 drawn once per length. Scores of exchangeable values are exchangeable, so in a sequence without a change one is found
 with a probability of at most ``level``. Simulated with 20 values: of steps by 5 standard deviations of the last three,
-plain ranks find 8 % and normal scores all; steps by 2 standard deviations in the middle, both find 8 of 10.
+plain ranks find 8 % and normal scores all. Of steps by 2 standard deviations in the middle, both find 8 of 10.
 """
 
 from collections.abc import Sequence

@@ -1,12 +1,12 @@
 """Group-sequential bounds: how much of the error rate each look at the data may spend. Pure.
 
-Who looks at growing data several times, and each time at p < 0.05, finds a difference between equal datapaths in far
-more than 5 % of campaigns. So the looks share the error rate. What they have spent up to a share t of the information
-is 2 − 2 Φ(z / √t): next to nothing early, all of it at the last look (O'Brien and Fleming 1979, as a spending function
-by Lan and DeMets 1983). The number and the times of looks need not be known beforehand.
+Who looks at growing data several times may do so at p < 0.05 each time. That finds a difference between equal datapaths
+in far more than 5 % of campaigns. So the looks share the error rate. What they have spent up to a share t of the
+information is 2 − 2 Φ(z / √t): next to nothing early, all of it at the last look. (O'Brien and Fleming 1979, as a
+spending function by Lan and DeMets 1983.) The number and the times of looks need not be known beforehand.
 
 Student's t enters by its p (Jennison and Turnbull 2000, section 3.7). For families, a p at a look becomes the smallest
-error rate at which that look would reject (Liu and Anderson 2008); Holm's adjustment of such values holds over all
+error rate at which that look would reject (Liu and Anderson 2008). Holm's adjustment of such values holds over all
 looks (Maurer and Bretz 2013).
 """
 

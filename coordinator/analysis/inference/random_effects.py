@@ -2,8 +2,8 @@
 
 Each group is a host, or a run of a campaign, with an estimate and its standard error. The variance between groups,
 tau², is that of DerSimonian and Laird (1986, Controlled Clinical Trials 7:177). The mean has Hartung and Knapp's
-interval (2001, Statistics in Medicine 20:3875): Student's t with one degree of freedom fewer than groups, and a
-variance from the scatter of the groups. It is never narrower than with the variance of DerSimonian and Laird, as Röver,
+interval (2001, Statistics in Medicine 20:3875): Student's t with one degree of freedom fewer than groups. It has a
+variance from the scatter of the groups. It is never narrower than with the variance of DerSimonian and Laird. So Röver,
 Knapp and Friede (2015, BMC Medical Research Methodology 15:99) recommend for few groups. I² is that of Higgins and
 Thompson (2002, Statistics in Medicine 21:1539). The prediction interval is that of Higgins, Thompson and Spiegelhalter
 (2009, Journal of the Royal Statistical Society A 172:137). Cochran's Q takes standard errors for known; with few blocks

@@ -2,7 +2,7 @@
 
 Near saturation a level's latency varies five times as much as elsewhere. With equal weights such a level alone decides
 how exact the mean is. So a level's weight is the inverse of its noise. The noise is that of all datapaths compared at
-the level, not of one pair: all pairs then have the same weights, and a ÷ b times b ÷ c is a ÷ c.
+the level, not of one pair. All pairs then have the same weights, and a ÷ b times b ÷ c is a ÷ c.
 """
 
 import math

@@ -1,8 +1,8 @@
 """Who carries an open level's load: k of n blocks per cell, and Fisher's exact test per pair of datapaths. Pure.
 
-A block counts for a cell if its trial was carried, overloaded or had too many errors, and for a pair if that holds for
-both. Reasons of the environment take a whole block out; reasons of the proof take it out for that datapath. Drops and
-lost probe events may be the overload's effect, so they do not unmake it.
+A block counts for a cell if its trial was carried, overloaded or had too many errors. It counts for a pair if that
+holds for both. Reasons of the environment take a whole block out; reasons of the proof take it out for that datapath.
+Drops and lost probe events may be the overload's effect, so they do not unmake it.
 
 Pairs whose outcome was the same in all blocks cannot be decided, whatever the test; so they are not in Holm's family.
 That depends on how many blocks were carried in all, and not on who carried them, so the error rate holds. Blocks that

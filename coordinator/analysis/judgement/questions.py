@@ -1,6 +1,6 @@
 """The primary comparisons, pooled over levels where the levels agree and judged one by one where they do not. Pure.
 
-A question over several levels has two ways to get a word, so it divides its share of the error rate between them: most
+A question over several levels has two ways to get a word, so it divides its share of the error rate between them. Most
 goes to the pooled estimate, the rest to single levels, which count only where the levels differ. The division is fixed
 before any figure, so the family's error rate holds whichever way is taken.
 """

@@ -5,7 +5,7 @@ A stage within another is taken off that. If the inner one has no figure, the ou
 
 Probes look for moments only, and looking slows a busy datapath down. So the mean is that of the requests that were sent
 in those moments, if the generator reports them (``window_times``). Otherwise it is the slice's mean. In a closed loop
-that is divided by the pace of the traffic in those moments: the number of requests under way is the number of
+that is divided by the pace of the traffic in those moments. The number of requests under way is the number of
 connections and does not change (Little's law, L = λW).
 
 In an open loop latency begins before the send. The wait for a free connection, and for the generator to notice, is a

@@ -3,8 +3,8 @@
 There is a crossover only where the difference is significant on both sides, with opposite signs (Holm over the ladder).
 The difference is interpolated linearly over the logarithm of the rate. The interval holds all rates at which the
 interpolated difference is not significantly different from zero: it inverts Student's t (as Fieller 1954), with
-Welch's degrees of freedom. Simulated with six blocks at six rates, it covered the truth in 97 % to 98 % of the cases
-that were reported, for normal and heavy-tailed noise; a bootstrap of blocks did in 92 % to 94 %.
+Welch's degrees of freedom. Simulated with six blocks at six rates, it covered the truth in 97 to 98 % of the
+reported cases, for normal and heavy-tailed noise. A bootstrap of blocks did in 92 % to 94 %.
 """
 
 import math

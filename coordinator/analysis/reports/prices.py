@@ -108,7 +108,7 @@ def cost_words(price: Price, of: str) -> tuple[str, str]:
     """A verb, and the cost: ``21.6 µs [20.9, 22.3] of CPU``.
 
     A cost that may be nothing has no best estimate in words. The mean of the differences is of one block, if its
-    latency is far from the others': then the ratio of the same pairs may know the sign where the difference does not.
+    latency is far from the others'. Then the ratio of the same pairs may know the sign where the difference does not.
     """
     low, high = (number_text(end, price.low_us, price.high_us) for end in (price.low_us, price.high_us))
     if price.may_be_nothing:

@@ -1,8 +1,8 @@
 """The words of a comparison of campaigns, the intervals that agree with them, and what these do not include. Pure.
 
-All cells of all sides are one family. Benjamini and Hochberg (1995) find R of its m cells. The intervals of confidence
-1 − R·rate/m (Benjamini and Yekutieli 2005, Journal of the American Statistical Association 100:71) exclude "no change"
-in exactly these cells. With R = 0 the confidence is as for one: then all intervals hold the truth together with 95 %.
+All cells of all sides are one family. Benjamini and Hochberg (1995) find R of its m cells. The intervals of
+confidence 1 − R·rate/m exclude "no change" in exactly these cells (Benjamini and Yekutieli
+2005, JASA 100:71). With R = 0 the confidence is as for one: then all intervals hold the truth together with 95 %.
 """
 
 from collections.abc import Sequence

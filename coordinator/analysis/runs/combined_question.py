@@ -1,6 +1,6 @@
 """One primary comparison in several runs: the same levels with the same weights in each, and its p. Pure.
 
-Like in one campaign (questions.py), the mean over levels has most of the comparison's error rate, and single levels
+Like in one campaign (questions.py), the mean over levels has most of the comparison's error rate. Single levels
 have the rest, which counts only where the levels differ. Whether they do is Fisher's combination (1932) of the runs' p.
 """
 

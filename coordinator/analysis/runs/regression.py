@@ -1,7 +1,7 @@
 """Whether the newest campaign of a series is a regression against the campaigns before it. Pure.
 
 The newest value is compared with the mean of the earlier ones. Its interval is Student's with the scatter of the
-earlier campaigns (coordinator/analysis/inference/between.py), so it includes what differs from boot to boot and from
+earlier campaigns (coordinator/analysis/inference/between.py). So it includes what differs from boot to boot and from
 night to night. A regression is at least as large as the rule says, and its 95 % interval excludes "no change". Without
 a change, a campaign is one with a probability of at most 2.5 %, and of less if the rule's percentage is beyond the
 scatter.

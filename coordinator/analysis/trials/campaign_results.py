@@ -73,7 +73,7 @@ class CampaignResults:
         """Per (workload, level), one mapping from label to trial for each accepted attempt, in block order.
 
         No trial of a block counts if the environment disturbed one of them, or if the block ran on another host or
-        software than most: each of its trials then has a finding that says so.
+        software than most. Each of its trials then has a finding that says so.
         """
         blocks: dict[tuple[str, str], list[Mapping[str, TrialDigest]]] = {}
         for attempt in self.in_order:

@@ -128,8 +128,8 @@ def follow(
 ) -> str:
     """Watch a campaign until it has ended or ``until`` is true; returns its state.
 
-    ``each_time`` runs before every poll. Raises :class:`Unreachable` after ``UNREACHABLE_AFTER_S`` without an answer,
-    :class:`CommandError` after ``TROUBLE_AFTER_S`` of a trouble that keeps campaigns from their work, and
+    ``each_time`` runs before every poll. Raises :class:`Unreachable` after ``UNREACHABLE_AFTER_S`` without an answer.
+    Raises :class:`CommandError` after ``TROUBLE_AFTER_S`` of a trouble that keeps campaigns from their work, and
     :class:`CampaignPaused` if it waits for its user.
     """
     heard_s = clock()

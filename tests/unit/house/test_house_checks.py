@@ -1,7 +1,6 @@
 """Each check of the house finds what breaks its rule, and says nothing of what keeps it."""
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,28 +11,11 @@ from tests.house import (
     house_errors,
     house_links,
     house_privates,
-    house_sentences,
     house_sizes,
     house_words,
 )
 from tests.house.findings import ROOT, Finding, report
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Iterator[Path]:
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    yield tmp_path
-    house_links.cached_anchors.cache_clear()
-
-
-def write(root: Path, name: str, text: str) -> None:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
-def whats(findings: Iterator[Finding]) -> list[tuple[str, int, str]]:
-    return [(one.path, one.line, one.what) for one in findings]
+from tests.unit.house.repositories import whats, write
 
 
 def test_links_that_lead_nowhere_are_found(repository: Path) -> None:
@@ -161,29 +143,6 @@ def test_private_names_of_others_are_found_in_tests(repository: Path) -> None:
 def test_each_exception_for_private_names_is_still_needed() -> None:
     for name, private in house_privates.EXCEPTIONS:
         assert private in {one for _, one in house_privates.private_names((ROOT / name).read_text())}
-
-
-def test_long_sentences_are_found_where_they_begin(repository: Path) -> None:
-    words = "Word" + " word" * 29
-    write(
-        repository,
-        "page.md",
-        f"Short. {words}. And {words}.\n\n- Item of `some code that counts once`, {' '.join(['word'] * 26)}.\n"
-        f"```\n{words} {words}\n```\n| {words} | {words} word |\n",
-    )
-    assert whats(house_sentences.findings(repository)) == [
-        ("page.md", 1, "a sentence of 31 words: And Word word word word …"),
-        ("page.md", 7, "a sentence of 31 words: Word word word word word …"),
-    ]
-
-
-def test_what_a_measurement_wrote_is_not_checked_as_prose(repository: Path) -> None:
-    words = " ".join(["word"] * 31)
-    matrix = f"<!-- matrix: begin -->\n{words}\n<!-- matrix: end -->\n\n"
-    scenario = f"<!-- generated: measured by tls -->\n{words}\n<!-- /generated -->\n\n"
-    other = f"<!-- generated: reasons -->\n{words}\n<!-- /generated -->\n\n"
-    write(repository, "page.md", f"{matrix}{scenario}{words}\n\n{other}")
-    assert [one.line for one in house_sentences.findings(repository)] == [9, 11]
 
 
 @pytest.mark.parametrize(

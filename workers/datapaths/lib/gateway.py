@@ -1,8 +1,8 @@
 """HAProxy as an AI gateway in the DUT: what the datapaths ``gateway_*`` share. They differ in how packets get to it.
 
-It knows API keys and limits each one's requests per second, routes by path and by the model that a request's head
-names, does not hold server-sent events back, and sends a request that an origin failed to a second one. It connects to
-the origins from the DUT's address and shares its connections between clients. HTTP outside of :data:`COMPLETIONS`
+It knows API keys and limits each one's requests per second. It routes by path and by the model that a request's head
+names. It does not hold server-sent events back, and sends a request that an origin failed to a second one. It connects
+to the origins from the DUT's address and shares its connections between clients. HTTP outside of :data:`COMPLETIONS`
 passes without a key, to the first origin.
 
 Limits hold for whole seconds of the gateway's clock: of one key's requests in a second, the first ``limit`` pass. So

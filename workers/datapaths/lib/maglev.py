@@ -19,8 +19,8 @@ MAX_BACKENDS = NO_BACKEND
 def table(backends: Sequence[str], up: Collection[str], slots: int = SLOTS) -> bytes:
     """For each slot the index in ``backends`` of its backend; :data:`NO_BACKEND` in all slots when none is ``up``.
 
-    Raises ``ValueError`` for duplicate backends, for more than fit a byte, and for a number of slots that is not prime
-    or less than the number of backends.
+    Raises ``ValueError`` for duplicate backends, and for more than fit a byte. The number of slots must be prime, and
+    not less than the number of backends.
     """
     if len(set(backends)) != len(backends) or len(backends) > MAX_BACKENDS:
         raise ValueError(f"{len(backends)} backends: they need distinct names, and at most {MAX_BACKENDS} fit")
