@@ -92,11 +92,13 @@ RULES: Mapping[str, Rule] = {
     "rules.get_rule": Rule(Scope.SUBMIT),
     "rules.add_rule": _ADD_RULE,
     "web.add_rule": _ADD_RULE,
+    "rules.change_rule": Rule(Scope.SUBMIT, "rule.change", "rule", "rule_id"),
     "rules.remove_rule": _REMOVE_RULE,
     "web.remove_rule": _REMOVE_RULE,
     "notices.list_notices": Rule(Scope.SUBMIT),  # as with rules
     "notices.get_notice": Rule(Scope.SUBMIT),
     "notices.add_notice": _ADD_NOTICE,
+    "notices.change_notice": Rule(Scope.SUBMIT, "notice.change", "notice", "notice_id"),
     "notices.remove_notice": _REMOVE_NOTICE,
     "web.notices": Rule(Scope.SUBMIT),
     "web.add_notice": _ADD_NOTICE,

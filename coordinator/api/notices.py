@@ -14,7 +14,7 @@ from coordinator.services import services
 from coordinator.store.rows.quarantine import readable
 from coordinator.store.runs import notices as store
 from coordinator.store.runs import rules
-from domain.runs.notice import NewNotice, Notice
+from domain.runs.notice import NewNotice, Notice, NoticeChanges
 
 blueprint = APIBlueprint("notices", __name__, tag="Notices")
 
@@ -52,6 +52,18 @@ def get_notice(notice_id: str) -> Notice:
         return store.notice_view(session, store.notice_row(session, notice_id) or _no_notice(notice_id))
 
 
+@blueprint.patch("/notices/<notice_id>")
+@blueprint.input(NoticeChanges, arg_name="changes")
+@blueprint.output(Notice)
+@blueprint.doc(responses=[404])
+def change_notice(notice_id: str, changes: NoticeChanges) -> Notice:
+    """Change a notice; what the body leaves out stays.
+
+    It concerns the ends from now on; messages that wait keep their receivers.
+    """
+    return change(notice_id, changes)
+
+
 @blueprint.delete("/notices/<notice_id>")
 @blueprint.output(Notice)
 @blueprint.doc(responses=[404])
@@ -70,6 +82,17 @@ def add(wanted: NewNotice) -> Notice:
     """Store a notice. Raises :class:`InvalidInput`."""
     with services().store.write() as session:
         return _add(session, wanted)
+
+
+def change(notice_id: str, changes: NoticeChanges) -> Notice:
+    """Change a notice. Raises :class:`InvalidInput`; aborts with 404."""
+    known = services()
+    check_receivers(changes.webhook, changes.email or (), known.settings.notices)
+    with known.store.write() as session:
+        row = store.notice_row(session, notice_id, lock=True) or _no_notice(notice_id)
+        rules.change(row, changes)
+        session.flush()
+        return store.notice_view(session, row)
 
 
 def remove(notice_id: str) -> Notice:

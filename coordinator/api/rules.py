@@ -14,7 +14,7 @@ from coordinator.notice_settings import NoticeSettings
 from coordinator.services import services
 from coordinator.store.rows.quarantine import readable
 from coordinator.store.runs import rules as store
-from domain.runs.rule import NewRule, Rule
+from domain.runs.rule import NewRule, Rule, RuleChanges
 from domain.values.problems import InvalidInput, Problem
 
 blueprint = APIBlueprint("rules", __name__, tag="Trends")
@@ -54,6 +54,18 @@ def get_rule(rule_id: str) -> Rule:
         return store.rule_view(session, store.rule_row(session, rule_id) or _no_rule(rule_id))
 
 
+@blueprint.patch("/rules/<rule_id>")
+@blueprint.input(RuleChanges, arg_name="changes")
+@blueprint.output(Rule)
+@blueprint.doc(responses=[404])
+def change_rule(rule_id: str, changes: RuleChanges) -> Rule:
+    """Change a rule; what the body leaves out stays.
+
+    The next campaign is judged by the new values; messages that wait keep their receivers.
+    """
+    return change(rule_id, changes)
+
+
 @blueprint.delete("/rules/<rule_id>")
 @blueprint.output(Rule)
 @blueprint.doc(responses=[404])
@@ -72,6 +84,17 @@ def add(wanted: NewRule) -> Rule:
     """Store a rule. Raises :class:`InvalidInput`."""
     with services().store.write() as session:
         return _add(session, wanted)
+
+
+def change(rule_id: str, changes: RuleChanges) -> Rule:
+    """Change a rule. Raises :class:`InvalidInput`; aborts with 404."""
+    known = services()
+    check_receivers(changes.webhook, changes.email or (), known.settings.notices)
+    with known.store.write() as session:
+        row = store.rule_row(session, rule_id, lock=True) or _no_rule(rule_id)
+        store.change(row, changes)
+        session.flush()
+        return store.rule_view(session, row)
 
 
 def remove(rule_id: str) -> Rule:

@@ -5,12 +5,13 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from deploy.cli.changes import changes_of, receiver_changes
 from deploy.cli.errors import CampaignInvalid
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
 from deploy.cli.rest.client import Coordinator
 from deploy.cli.shown.deliveries import event_lines, receivers_text
-from domain.runs.notice import NewNotice, Notice, Occasion
+from domain.runs.notice import NewNotice, Notice, NoticeChanges, Occasion
 from domain.values.problems import problems_of
 
 
@@ -86,6 +87,32 @@ def show(coordinator: Coordinator, notice_id: str, *, as_json: bool) -> None:
     for event in found.events:
         for line in event_lines(event):
             click.echo(line)
+
+
+@notice.command()
+@click.argument("notice_id")
+@click.option("--on", "occasion", type=click.Choice([one.value for one in Occasion]), help="Which ends are reported.")
+@click.option("--name", help="Only campaigns of this name; '' for any.")
+@click.option("--label", metavar="KEY[=VALUE]", help="Only campaigns with this label at their end; '' for any.")
+@click.option("--webhook", metavar="URL", help="Where the message is posted to; '' for nowhere.")
+@click.option("--email", multiple=True, metavar="ADDRESS", help="Who gets a mail, may be repeated; '' for nobody.")
+@json_option
+@coordinator_command
+def change(
+    coordinator: Coordinator,
+    notice_id: str,
+    *,
+    occasion: str | None,
+    name: str | None,
+    label: str | None,
+    webhook: str | None,
+    email: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Change NOTICE_ID. Options that are not given stay."""
+    wanted = {"occasion": occasion, "name": name, "label": label, **receiver_changes(webhook, email)}
+    found = coordinator.change_notice(notice_id, changes_of(NoticeChanges, wanted, "the notice is not valid"))
+    print_json(found.model_dump(mode="json")) if as_json else click.echo(_line(found))
 
 
 @notice.command()

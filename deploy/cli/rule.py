@@ -7,13 +7,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from deploy.cli.changes import changes_of, receiver_changes
 from deploy.cli.errors import CampaignInvalid, UsageProblem
 from deploy.cli.output import json_option, print_json
 from deploy.cli.remote import coordinator_command
 from deploy.cli.rest.client import Coordinator
 from deploy.cli.shown.deliveries import event_lines, receivers_text
 from domain.runs.comparison import COLUMNS
-from domain.runs.rule import Direction, NewRule, Rule
+from domain.runs.rule import Direction, NewRule, Rule, RuleChanges
 from domain.runs.trend import Trend, TrendReport
 from domain.values.problems import problems_of
 
@@ -111,6 +112,35 @@ def show(coordinator: Coordinator, rule_id: str, *, as_json: bool) -> None:
     for event in found.events:
         for line in event_lines(event):
             click.echo(line)
+
+
+@rule.command()
+@click.argument("rule_id")
+@click.option("--percent", type=float, help="A smaller change is not reported.")
+@click.option("--direction", type=click.Choice([one.value for one in Direction]), help="Which changes count.")
+@click.option("--webhook", metavar="URL", help="Where the event is posted to; '' for nowhere.")
+@click.option("--email", multiple=True, metavar="ADDRESS", help="Who gets a mail, may be repeated; '' for nobody.")
+@json_option
+@coordinator_command
+def change(
+    coordinator: Coordinator,
+    rule_id: str,
+    *,
+    percent: float | None,
+    direction: str | None,
+    webhook: str | None,
+    email: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Change RULE_ID. What it watches stays, as do all options that are not given."""
+    wanted = {"percent": percent, "direction": direction, **receiver_changes(webhook, email)}
+    found = coordinator.change_rule(rule_id, changes_of(RuleChanges, wanted, "the rule is not valid"))
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        click.echo(
+            f"rule {found.id}: {found.figure}, {_condition(found)}; {receivers_text(found.webhook, found.email)}"
+        )
 
 
 @rule.command()

@@ -68,6 +68,20 @@ class NewNotice(Frozen):
         return f"{self.campaigns} {self.occasion.words}"
 
 
+class NoticeChanges(Frozen):
+    """What to change of a notice; an absent field stays as it is."""
+
+    occasion: Occasion | None = Field(default=None, description="Which ends are reported: `ended` or `failed`.")
+    name: CampaignName | None = Field(default=None, description="Only campaigns of this name; null: of any.")
+    label: Annotated[str, StringConstraints(strip_whitespace=True, max_length=_MAX_LABEL, pattern=NO_NUL)] | None = (
+        Field(default=None, description="Only campaigns with this label, `key` or `key=value`; null: any.")
+    )
+    webhook: WebhookUrl | None = Field(default=None, description="Where the message is posted to; null: nowhere.")
+    email: tuple[EmailAddress, ...] | None = Field(
+        default=None, max_length=MAX_EMAILS, description="Who gets a mail, instead of those before."
+    )
+
+
 class EndEvent(Frozen):
     """The end of a campaign that a notice reported."""
 

@@ -52,6 +52,17 @@ class NewRule(Frozen):
         return f"{metric} of {self.datapath}{relative} at {self.level} of {self.workload}"
 
 
+class RuleChanges(Frozen):
+    """What to change of a rule; an absent field stays. What it watches stays: add a rule for another trend."""
+
+    percent: float | None = Field(default=None, description="A smaller change is not reported.")
+    direction: Direction | None = None
+    webhook: WebhookUrl | None = Field(default=None, description="Where the event is posted to; null: nowhere.")
+    email: tuple[EmailAddress, ...] | None = Field(
+        default=None, max_length=MAX_EMAILS, description="Who gets a mail, instead of those before."
+    )
+
+
 class Attempt(Frozen):
     """One attempt to deliver a message."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Float, ForeignKey, String, Text, UniqueConstraint, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -24,10 +25,10 @@ from coordinator.store.rows.times import iso
 from coordinator.store.rows.turns import require_room
 from coordinator.store.runs import outbox, series
 from coordinator.store.runs.series import SeriesPointRow
-from domain.runs.notice import MAX_NOTICES, NewNotice
-from domain.runs.rule import BASELINE, MAX_RULES, Delivery, NewRule, RegressionEvent, Rule
+from domain.runs.notice import MAX_NOTICES, NewNotice, NoticeChanges
+from domain.runs.rule import BASELINE, MAX_RULES, Delivery, NewRule, RegressionEvent, Rule, RuleChanges
 from domain.values.bounds import printable
-from domain.values.problems import InvalidInput, Problem
+from domain.values.problems import InvalidInput, Problem, problems_of
 from domain.values.texts import error_text
 
 PAYLOAD_VERSION = 1
@@ -92,6 +93,15 @@ def insert(session: Session, of_series: str, wanted: NewRule | NewNotice, now: f
     session.add(row)
     session.flush()
     return row
+
+
+def change(row: RuleRow, changes: RuleChanges | NoticeChanges) -> None:
+    """Change the named fields of a rule or a notice. Raises :class:`InvalidInput` as for a new one."""
+    wanted = {**row.wanted.model_dump(), **changes.model_dump(exclude_unset=True)}
+    try:
+        row.wanted = type(row.wanted).model_validate(wanted)
+    except ValidationError as error:
+        raise InvalidInput(problems_of(error)) from error
 
 
 def remove(session: Session, row: RuleRow) -> None:

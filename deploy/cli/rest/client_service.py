@@ -5,8 +5,8 @@ from typing import Any
 from deploy.cli.errors import UsageProblem
 from deploy.cli.rest.answers import read_answer
 from deploy.cli.rest.connection import Connection, host_of, segment_of
-from domain.runs.notice import NewNotice, Notice
-from domain.runs.rule import NewRule, Rule
+from domain.runs.notice import NewNotice, Notice, NoticeChanges
+from domain.runs.rule import NewRule, Rule, RuleChanges
 from domain.runs.schedule import NewSchedule
 from domain.runs.trend import TrendReport
 from domain.values.names import is_token_name
@@ -109,6 +109,11 @@ class ServiceMethods(Connection):
         data = self._ask_once("rules", json=wanted.model_dump(mode="json", exclude_none=True))
         return read_answer(Rule, data, "the rule")
 
+    def change_rule(self, rule_id: str, changes: RuleChanges) -> Rule:
+        """Change the named fields of a rule."""
+        wanted = changes.model_dump(mode="json", exclude_unset=True)
+        return read_answer(Rule, self._ask("PATCH", f"rules/{segment_of(rule_id)}", json=wanted), "the rule")
+
     def remove_rule(self, rule_id: str) -> Rule:
         """Forget a rule; returns what it was."""
         return read_answer(Rule, self._ask("DELETE", f"rules/{segment_of(rule_id)}"), "the rule")
@@ -125,6 +130,11 @@ class ServiceMethods(Connection):
         """Report the ends of campaigns."""
         data = self._ask_once("notices", json=wanted.model_dump(mode="json", exclude_none=True))
         return read_answer(Notice, data, "the notice")
+
+    def change_notice(self, notice_id: str, changes: NoticeChanges) -> Notice:
+        """Change the named fields of a notice."""
+        wanted = changes.model_dump(mode="json", exclude_unset=True)
+        return read_answer(Notice, self._ask("PATCH", f"notices/{segment_of(notice_id)}", json=wanted), "the notice")
 
     def remove_notice(self, notice_id: str) -> Notice:
         """Forget a notice; returns what it was."""

@@ -40,6 +40,11 @@ def test_a_notice_from_its_addition_to_its_removal(served):
     assert words in listed
     assert "any campaign ends" in listed
     assert len(json.loads(invoke("list", "--json").stdout)["notices"]) == 2
+    changed = invoke("change", every["id"], "--on", "failed", "--webhook", HOOK)
+    assert changed.stdout.startswith(f"notice {every['id']}: when any campaign fails"), changed.output
+    assert f"webhook {HOOK}; mail ops@example.com" in changed.stdout
+    assert invoke("change", every["id"], "--on", "ended", "--webhook", "").exit_code == 0
+    assert invoke("change", every["id"], "--email", "").exit_code == ExitCode.INVALID, "it would have no receiver"
     assert invoke("remove", every["id"]).stdout == f"notice {every['id']} is removed: when any campaign ends\n"
     assert invoke("show", every["id"]).exit_code == ExitCode.USAGE
 

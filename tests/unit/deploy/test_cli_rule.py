@@ -141,6 +141,18 @@ def test_show_has_events_and_each_message(asked):
     ) in result.stdout
 
 
+def test_change_sends_only_what_was_given(asked):
+    result = CliRunner().invoke(rule, ["change", "m4kq7w2d", "--percent", "8", "--webhook", "", "--email", ""])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("rule m4kq7w2d: CPU µs/request of tproxy")
+    assert asked == [("PATCH", "rules/m4kq7w2d", {"percent": 8.0, "webhook": None, "email": []})]
+    nothing = CliRunner().invoke(rule, ["change", "m4kq7w2d"])
+    assert nothing.exit_code == ExitCode.USAGE
+    assert "give at least one of --percent, --direction, --webhook, --email" in nothing.stderr
+    assert CliRunner().invoke(rule, ["change", "m4kq7w2d", "--email", "nowhere"]).exit_code == ExitCode.INVALID
+    assert len(asked) == 1
+
+
 def test_remove_names_the_rule(asked):
     result = CliRunner().invoke(rule, ["remove", "m4kq7w2d"])
     assert result.stdout == "rule m4kq7w2d is removed: CPU µs/request of tproxy at steady of http_open\n"
