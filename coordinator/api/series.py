@@ -7,9 +7,13 @@ from flask import abort
 from pydantic import BaseModel, Field
 
 from coordinator.services import services
+from coordinator.store.campaigns.campaign_list import BadCursor
 from coordinator.store.runs import series as store
+from coordinator.store.runs import series_list as store_list
+from coordinator.store.runs.series_list import SeriesPage, Sought
 from domain.runs.trend import Series, TrendReport
 from domain.values.frozen import Frozen
+from domain.values.problems import InvalidInput, Problem
 
 blueprint = APIBlueprint("series", __name__, tag="Trends")
 
@@ -24,21 +28,29 @@ class SeriesQuery(Frozen):
         max_length=500,
         description="Only series with a campaign that has this label, `key` or `key=value`; with ',' all of several.",
     )
-    limit: int = Field(default=100, ge=1, le=500, description="Series in the answer, the newest first.")
+    limit: int = Field(default=100, ge=1, le=500, description="Series in one answer, the newest first.")
+    cursor: str = Field(default="", max_length=500, description="An earlier answer's `next` or `previous`.")
 
 
 class SeriesList(BaseModel):
-    """Series, the one with the newest campaign first."""
+    """A page of the list of series, the one with the newest campaign first."""
 
     series: list[Series]
+    total: int = Field(description="How many series match, on all pages.")
+    first: int = Field(description="The number of the first series here, from 1; 0 if there is none.")
+    next: str | None = Field(default=None, description="The `cursor` of the next page; null on the last one.")
+    previous: str | None = Field(default=None, description="The `cursor` of the page before; null on the first one.")
 
 
 @blueprint.get("/series")
 @blueprint.input(SeriesQuery, location="query", arg_name="query")
 @blueprint.output(SeriesList)
 def list_series(query: SeriesQuery) -> SeriesList:
-    """Series: campaigns of one file on the same hosts, whose figures can be followed over time."""
-    return SeriesList(series=newest_series(query))
+    """Series: campaigns of one file on the same hosts, whose figures can be followed over time.
+
+    The answer's `next` is the `cursor` of the next page.
+    """
+    return SeriesList(**vars(series_page(query)))
 
 
 @blueprint.get("/series/<series_id>")
@@ -49,10 +61,14 @@ def get_series(series_id: str) -> TrendReport:
     return trend_report(series_id)
 
 
-def newest_series(query: SeriesQuery) -> list[Series]:
-    """Series, the one with the newest campaign first."""
-    with services().store.read() as session:
-        return store.series_list(session, query.limit, store.Sought(query.q, query.host, query.label))
+def series_page(query: SeriesQuery) -> SeriesPage:
+    """One page of the list. Raises :class:`InvalidInput`."""
+    sought = Sought(query.q, query.host, query.label)
+    try:
+        with services().store.read() as session:
+            return store_list.series_page(session, sought, limit=query.limit, cursor=query.cursor)
+    except BadCursor as error:
+        raise InvalidInput([Problem(field="cursor", message=str(error))]) from error
 
 
 def trend_report(series_id: str) -> TrendReport:

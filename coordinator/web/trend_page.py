@@ -42,7 +42,7 @@ def trends() -> str:
         query = SeriesQuery.model_validate(given | {"limit": LISTED})
     except ValidationError as error:
         abort(404, str(problems_of(error)[0]))
-    found = api.newest_series(query)
+    found = api.series_page(query).series
     return render_template("web/trends.html", found=found, listed=LISTED, query=query, is_search=bool(given))
 
 

@@ -3,16 +3,13 @@
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Float, ForeignKey, Index, String, Text, func, select
+from sqlalchemy import Float, ForeignKey, Index, String, Text, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from coordinator.analysis.runs.change_words import FALSE_RATE
 from coordinator.analysis.runs.series import Figure, Recorded
 from coordinator.analysis.runs.trend import NEEDED, campaigns_of, trends_of
-from coordinator.store.campaigns.campaign_list import MAX_WORDS, part_of
-from coordinator.store.campaigns.keeping import labelled
 from coordinator.store.rows.database import Store
 from coordinator.store.rows.json_text import JsonText, Unreadable
 from coordinator.store.rows.models import Base, CampaignRow
@@ -91,47 +88,6 @@ def _report_or_none(session: Session, series: str) -> TrendReport | None:
             raise
         log.exception("the trends of series %s cannot be computed", series)
         return None
-
-
-@dataclass(frozen=True)
-class Sought:
-    """Which series: any of its campaigns has all words in its name, this host, and all labels. Empty: all series."""
-
-    text: str = ""
-    host: str = ""
-    label: str = ""
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """What holds for a campaign of such a series."""
-        point = SeriesPointRow
-        words = self.text.lower().split()[:MAX_WORDS]
-        names = [func.lower(point.name).like(part_of(word), escape="\\") for word in words]
-        hosts = (", " + point.hosts + ", ").like(part_of(f", {self.host}, "), escape="\\")
-        return [*names, *([hosts] if self.host else []), *labelled(point.campaign_id, self.label)]
-
-
-EVERY = Sought()
-
-
-def series_list(session: Session, limit: int, sought: Sought = EVERY) -> list[Series]:
-    """Series, the one with the newest campaign first; campaigns of a series that do not match are counted, too."""
-    point = SeriesPointRow
-    last = func.max(point.at).label("last")
-    spans = select(point.series, func.count().label("campaigns"), func.min(point.at).label("first"), last)
-    if conditions := sought.conditions():
-        spans = spans.where(point.series.in_(select(point.series).where(*conditions)))
-    newest = spans.group_by(point.series).order_by(last.desc(), point.series).limit(limit).subquery()
-    query = select(newest, point.name, point.hosts).join(
-        point, (point.series == newest.c.series) & (point.at == newest.c.last)
-    )
-    found = {row.series: row for row in session.execute(query.order_by(newest.c.last.desc(), newest.c.series))}
-    return [
-        Series(
-            id=series, name=row.name, hosts=row.hosts, campaigns=row.campaigns,
-            first_at=iso(row.first) or "", last_at=iso(row.last) or "",
-        )
-        for series, row in found.items()
-    ]  # fmt: skip
 
 
 def version_of(session: Session, series: str) -> tuple[int, float] | None:

@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+import pytest
 from flask.testing import FlaskClient
 
 from coordinator.store.runs.series import SeriesPointRow
@@ -48,6 +49,32 @@ def test_series_are_found_on_both_databases(app_on_both: CoordinatorApp) -> None
         page = browser.get(f"/trends?{query}").text
         assert [one for one in (OTHER, SERIES) if f'href="/trends/{one}"' in page] == expected, wanted
         assert ("No series matches" in page) == (not expected), wanted
+
+
+def test_the_list_goes_on_page_by_page_and_back_on_both_databases(app_on_both: CoordinatorApp) -> None:
+    ids = [f"{number:016x}" for number in range(5)]
+    times = (3, 1, 2, 2, 2)  # three of them have their newest campaign at the same time
+    for campaign_id, series, at in zip(measure(app_on_both, *map(float, range(100, 105))), ids, times, strict=True):
+        with app_on_both.store.write() as session:
+            point = session.get_one(SeriesPointRow, campaign_id)
+            point.series, point.at = series, 1_790_000_000.5 + at
+    order = [ids[0], *ids[2:], ids[1]]
+    pages = [app_on_both.get("series?limit=2").json]
+    while cursor := pages[-1]["next"]:
+        pages.append(app_on_both.get(f"series?limit=2&cursor={cursor}").json)
+    assert [one["id"] for page in pages for one in page["series"]] == order
+    assert [(page["first"], page["total"]) for page in pages] == [(1, 5), (3, 5), (5, 5)]
+    back = app_on_both.get(f"series?limit=2&cursor={pages[2]['previous']}").json
+    assert back == pages[1]
+    assert pages[0]["previous"] is None
+    assert app_on_both.get("series?q=nosuch").json["first"] == 0
+
+
+@pytest.mark.parametrize("cursor", ["x", "e30", "WzEsICJhIiwgdHJ1ZV0", "W05hTiwgImEiLCB0cnVlXQ"])
+def test_a_wrong_cursor_names_the_field(cursor: str, coordinator_app: CoordinatorApp) -> None:
+    answer = coordinator_app.get(f"series?cursor={cursor}")
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["field"] == "cursor"
 
 
 def test_campaigns_of_a_found_series_that_do_not_match_are_counted(coordinator_app: CoordinatorApp) -> None:
