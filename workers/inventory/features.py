@@ -17,13 +17,14 @@ from pyroute2.netlink.exceptions import NetlinkError
 from bpf.enums import AttachType, ProgramType
 from bpf.loader import BpfError
 from domain.hosts.environment import search_path
+from domain.loads.load import MAX_CONNECTIONS
 from domain.service.jobs import Feature
 from domain.values.texts import error_text
 from workers.inventory import filter_features, nft_features
 from workers.inventory import kernel_features as kernel
 from workers.inventory.privileges import remedy_of_refusal
 from workers.inventory.refused import Refused
-from workers.lab import cgroup_limits, cpus, netns
+from workers.lab import cgroup_limits, cpus, limits, netns
 
 PROGRAMS = {
     "haproxy": "haproxy", "nginx": "nginx", "wrk": "wrk", "nft": "nftables", "tc": "iproute2",
@@ -128,6 +129,7 @@ def probe_features(own_programs: Mapping[str, Path]) -> tuple[Feature, ...]:
         ),
         cpus_of_their_own(cpus.cores_of(os.sched_getaffinity(0))),
         *without_limits(cgroup_limits.own_limits()),
+        enough_files(),
         *(_program(name, package) for name, package in PROGRAMS.items()),
         *(_tried(one, root) for one in TRIES),
     )
@@ -145,22 +147,33 @@ def cpus_of_their_own(cores: Sequence[Sequence[int]]) -> Feature:
     return _feature("cpus.own", not why, f"{why}.", remedy)
 
 
-def without_limits(limits: cgroup_limits.Limits) -> tuple[Feature, Feature]:
+def without_limits(own: cgroup_limits.Limits) -> tuple[Feature, Feature]:
     """Whether the worker's own cgroups leave it all CPU time and memory."""
     held = "A CPU limit holds programs back for tens of milliseconds, and such trials are invalid."
     return (
         _feature(
             "cpu.unlimited",
-            limits.cpus is None,
-            f"the worker's cgroup may use {limits.cpu_text}. {held}",
+            own.cpus is None,
+            f"the worker's cgroup may use {own.cpu_text}. {held}",
             "Run it without docker --cpus, Kubernetes limits.cpu or systemd's CPUQuota=.",
         ),
         _feature(
             "memory.unlimited",
-            limits.memory_bytes is None,
-            f"the worker's cgroup may use {limits.memory_text} of memory.",
+            own.memory_bytes is None,
+            f"the worker's cgroup may use {own.memory_text} of memory.",
             "Run it without docker --memory, Kubernetes limits.memory or systemd's MemoryMax=, if it is too little.",
         ),
+    )
+
+
+def enough_files() -> Feature:
+    """Whether a program of a lab can have as many open files as its most connections need."""
+    most = limits.open_files(limits.MOST_FILES)
+    return _feature(
+        "open_files",
+        most >= limits.MOST_FILES,
+        f"a program may have {most:,} open files, and {MAX_CONNECTIONS:,} connections need {limits.MOST_FILES:,}.",
+        "Run the worker as root with CAP_SYS_RESOURCE, or raise it: systemd's LimitNOFILE=, docker --ulimit nofile.",
     )
 
 

@@ -15,7 +15,6 @@ bytes of a slice are its answers times the length of a body; if not, the differe
 """
 
 import os
-import resource
 import subprocess
 import tempfile
 import time
@@ -28,7 +27,7 @@ from domain.hosts.cpu_time import CpuTime
 from domain.hosts.environment import program_environment
 from domain.loads.load import ClosedLoad, OpenLoad
 from domain.values.texts import error_text
-from workers.lab import cpus
+from workers.lab import cpus, limits
 from workers.lab import netns as namespaces
 from workers.lab.addresses import endpoint
 from workers.lab.host_cpu import HostTicks, host_ticks
@@ -114,10 +113,9 @@ def _slice(plan: GeneratorPlan, stop: Callable[[], bool], target: Target, second
 def _lacking_files(plan: GeneratorPlan) -> str:
     """Why h2load cannot open so many connections; empty if it can."""
     needed = plan.connections + _SPARE_FILES
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if not isinstance(plan.load, ClosedLoad) or hard == resource.RLIM_INFINITY or needed <= hard:
+    if not isinstance(plan.load, ClosedLoad) or (files := limits.open_files(needed)) >= needed:
         return ""
-    return f"{plan.connections} connections of h2load need {needed} open files, the limit is {hard} (ulimit -Hn)"
+    return f"{plan.connections} connections of h2load need {needed} open files, the limit is {files} (ulimit -Hn)"
 
 
 def _load(plan: GeneratorPlan, seconds: float) -> list[str]:

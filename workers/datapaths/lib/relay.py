@@ -4,7 +4,6 @@ The relay moves bytes with splice(2). If it is given socket maps, it hands its c
 bytes itself. A relay of datagrams runs beside a proxy of connections (:func:`beside`).
 """
 
-import resource
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Generic
 
 from workers.datapaths.lib.proxied import LISTEN_PORT, P, ProxyError, threads
+from workers.lab import limits
 from workers.lab.addresses import endpoint
 from workers.lab.lab import Lab, LabError
 from workers.lab.process import Process
@@ -139,7 +139,4 @@ def _stats_page_once_serving(process: Process, path: Path) -> StatsPage:
 
 def _most(fds_each: int) -> int:
     """Connections or flows: the same limit as HAProxy's, or what the limit of open files allows."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard == resource.RLIM_INFINITY:
-        return MAX_CONNECTIONS
-    return min(MAX_CONNECTIONS, (hard - SPARE_FDS) // fds_each)
+    return (limits.open_files(fds_each * MAX_CONNECTIONS + SPARE_FDS) - SPARE_FDS) // fds_each
