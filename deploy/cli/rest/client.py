@@ -1,6 +1,8 @@
 """A client of the coordinator's REST interface, for the command line and for programs (docs/exports.md)."""
 
-from collections.abc import Iterator
+import math
+import time
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from deploy.cli.errors import CommandError
@@ -44,6 +46,30 @@ class Coordinator(ServiceMethods):
     def campaigns(self, **filters: str | int) -> dict[str, Any]:
         """The newest campaigns that match the filters: parameters of ``GET /campaigns``."""
         return self._ask("GET", "campaigns", params=filters)
+
+    def all_campaigns(self, **filters: str | int) -> Iterator[dict[str, Any]]:
+        """Every campaign that matches the filters, the newest first."""
+        return self._pages("campaigns", "campaigns", filters)
+
+    def wait(
+        self,
+        campaign_id: str,
+        *,
+        timeout_s: float = math.inf,
+        each_s: float = 2.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> dict[str, Any]:
+        """Wait for the end of a campaign; returns it. Raises ``TimeoutError`` if that takes longer than ``timeout_s``.
+
+        The outcome is beside the state. A campaign that waits for its user does not end.
+        """
+        waited_s = 0.0
+        while (found := self.campaign(campaign_id)).get("state") not in ENDED:
+            if waited_s >= timeout_s:
+                raise TimeoutError(f"campaign {campaign_id} is {found.get('state')} after {timeout_s:g} s")
+            sleep(each_s)
+            waited_s += each_s
+        return found
 
     def cancel(self, campaign_id: str) -> dict[str, Any]:
         """Request the cancellation of a campaign; its state shows when it is cancelled."""
@@ -91,20 +117,22 @@ class Coordinator(ServiceMethods):
         """Write every trial with its evidence, valid or not, as JSON; histograms are in the logs."""
         self._download(f"campaigns/{segment_of(campaign_id)}/trials", file)
 
+    def trials(self, campaign_id: str) -> Iterator[dict[str, Any]]:
+        """Every trial with its evidence, valid or not, by block, attempt and position."""
+        path = f"campaigns/{segment_of(campaign_id)}/trials"
+        return self._pages(path, "trials", {"limit": TRIALS_OF_A_PAGE}, by="after")
+
     def trial_ids(self, campaign_id: str) -> Iterator[str]:
-        """The id of every trial, valid or not, by block, attempt and position."""
-        after: dict[str, str] = {}
-        while True:
-            page = self._ask(
-                "GET", f"campaigns/{segment_of(campaign_id)}/trials", params={"limit": TRIALS_OF_A_PAGE, **after}
-            )
+        """The id of every trial, in the order of :meth:`trials`."""
+        for one in self.trials(campaign_id):
             try:
-                yield from [trial_of(one["id"]) for one in page["trials"]]
-                after = {"after": page.get("next") or ""}
-            except (KeyError, TypeError) as error:
-                raise CommandError("the trials cannot be read; is the coordinator of the same version?") from error
-            if not after["after"]:
-                return
+                yield trial_of(one["id"])
+            except (KeyError, TypeError, AttributeError) as error:
+                raise CommandError("a trial has no id; is the coordinator of the same version?") from error
+
+    def trial(self, trial_id: str) -> dict[str, Any]:
+        """One trial with its evidence."""
+        return self._ask("GET", f"trials/{trial_of(trial_id)}")
 
     def save_trial_log(self, trial_id: str, file: IO[bytes]) -> None:
         """Write the times of a trial as a log of HDR histograms; raises :class:`UsageProblem` if it has none."""

@@ -1,5 +1,6 @@
 """What a client may ask of the service besides campaigns: hosts, tokens, schedules, rules, trends, the quarantine."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from deploy.cli.errors import UsageProblem
@@ -9,6 +10,7 @@ from domain.runs.notice import NewNotice, Notice, NoticeChanges
 from domain.runs.rule import NewRule, Rule, RuleChanges
 from domain.runs.schedule import NewSchedule
 from domain.runs.trend import TrendReport
+from domain.trials.traits import TraitMatrix
 from domain.values.names import is_token_name
 
 
@@ -43,6 +45,18 @@ class ServiceMethods(Connection):
     def remove(self, host: str) -> None:
         """Forget a host."""
         self._ask("DELETE", f"hosts/{host_of(host)}")
+
+    def matrix(self, host: str) -> TraitMatrix:
+        """What each datapath of a host preserves and supports; raises :class:`UsageProblem` before it was tested."""
+        return read_answer(TraitMatrix, self._ask("GET", f"hosts/{host_of(host)}/matrix"), "the matrix")
+
+    def me(self) -> dict[str, Any]:
+        """Who the token belongs to, and its scope."""
+        return self._ask("GET", "me")
+
+    def audit(self, **filters: str | int) -> Iterator[dict[str, Any]]:
+        """Who changed what, the newest first; the filters are parameters of ``GET /audit``."""
+        return self._pages("audit", "entries", filters)
 
     def tokens(self) -> dict[str, Any]:
         """Every named token, without the tokens themselves."""
@@ -90,6 +104,11 @@ class ServiceMethods(Connection):
         """Series of campaigns, the one with the newest campaign first; by name, host or label of a campaign."""
         wanted = {"q": search, "host": host, "label": label}
         return self._ask("GET", "series", params={name: text for name, text in wanted.items() if text})
+
+    def all_series(self, *, search: str = "", host: str = "", label: str = "") -> Iterator[dict[str, Any]]:
+        """Every such series, page after page."""
+        wanted = {"q": search, "host": host, "label": label}
+        return self._pages("series", "series", {name: text for name, text in wanted.items() if text})
 
     def trends(self, series_id: str) -> TrendReport:
         """A series with all its trends."""

@@ -1,6 +1,7 @@
 """The connection to a coordinator's REST interface: requests, answers, and the error for each bad answer."""
 
 import secrets
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import IO, Any, Self
@@ -68,6 +69,21 @@ class Connection:
         if not isinstance(data, dict):
             raise CommandError(f"{answer.url} is not a coordinator: {answer.text[:200]!r}")
         return data
+
+    def _pages(
+        self, path: str, of: str, filters: Mapping[str, str | int], by: str = "cursor"
+    ) -> Iterator[dict[str, Any]]:
+        """The entries of a list, page after page; ``of`` names them in the answer, ``by`` the parameter of a page."""
+        parameters = dict(filters)
+        while True:
+            page = self._ask("GET", path, params=parameters)
+            entries, after = page.get(of), page.get("next")
+            if not isinstance(entries, list) or not isinstance(after, str | None):
+                raise CommandError(f"the {of} cannot be read; is the coordinator of the same version?")
+            yield from entries
+            if not after:
+                return
+            parameters[by] = after
 
     def _ask_once(self, path: str, **request: Any) -> dict[str, Any]:
         """Send a POST that creates something. If the answer is lost, ask once more, for the same one."""
