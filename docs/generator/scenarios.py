@@ -37,7 +37,11 @@ def _figures(report: CampaignReport) -> Iterator[str]:
             yield table(("datapath", *one.heads), texts)
 
 
-_PRICED = {Metric.CPU_US_PER_REQUEST: "CPU per request", Metric.LATENCY_P50_US: "p50 latency"}
+_PRICED = {
+    Metric.CPU_US_PER_REQUEST: "CPU per request",
+    Metric.LATENCY_P50_US: "p50 latency",
+    Metric.LATENCY_P99_US: "p99 latency",
+}
 
 
 def _prices(report: CampaignReport) -> Iterator[str]:

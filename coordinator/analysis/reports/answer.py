@@ -139,8 +139,8 @@ def _example_prices(campaign: Campaign, report: CampaignReport) -> list[Price]:
     That is the reference, or the function's first datapath: a choice that no figure decides. The level is the middle
     one of those with the most priced metrics.
     """
-    workload = next((one.workload for one in report.prices), "")
-    ours = [one for one in report.prices if one.workload == workload]
+    workload = next((one.workload for one in report.prices if one.metric in _PRICED), "")
+    ours = [one for one in report.prices if one.workload == workload and one.metric in _PRICED]
     metrics = {level: {one.metric for one in ours if one.level == level} for level in campaign.levels}
     most = max(map(len, metrics.values()), default=0)
     levels = [level for level, found in metrics.items() if found and len(found) == most]

@@ -1,7 +1,8 @@
 """What a function costs: differences in µs to the routed path, between datapaths of different functions. Pure.
 
 Such datapaths do different work, so none of them wins. A difference of two figures of the same block leaves what the
-datapath adds: generator, origin and idle work are in both and cancel. In a ratio they would dilute it.
+datapath adds: generator, origin and idle work are in both and cancel. In a ratio they would dilute it. A p99 has a
+price where it may have a word (coordinator/analysis/trials/slow.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,13 +12,18 @@ from coordinator.analysis.judgement.families import are_alike
 from coordinator.analysis.judgement.sentences import place_of
 from coordinator.analysis.trials.campaign_results import CampaignResults
 from coordinator.analysis.trials.declared import declared_cautions
+from coordinator.analysis.trials.slow import lack_of_slow
 from domain.campaigns.campaign import Cell
 from domain.loads.metric import Metric, metrics_of
 from domain.reports.report import MIN_PAIRS, Price
 from domain.values.names import FUNCTIONS
 from domain.values.texts import estimate_text, number_text
 
-_PRICED = {Metric.CPU_US_PER_REQUEST: "CPU per request", Metric.LATENCY_P50_US: "p50 latency"}
+_PRICED = {
+    Metric.CPU_US_PER_REQUEST: "CPU per request",
+    Metric.LATENCY_P50_US: "p50 latency",
+    Metric.LATENCY_P99_US: "p99 latency",
+}
 
 
 def prices_of(data: CampaignResults) -> tuple[Price, ...]:
@@ -50,7 +56,9 @@ def _prices(data: CampaignResults, workload: str, level: str, metric: Metric) ->
     for label, base in _pairs(data):
         if not {label, base} <= set(compared.labels):
             continue
-        if metric is Metric.LATENCY_P50_US and _are_mixed(data, workload, level, label, base):
+        if metric.percentile and _are_mixed(data, workload, level, label, base):
+            continue
+        if lack_of_slow(data, workload, level, metric, (label, base)):
             continue
         both = data.compared(workload, level, metric, label, base)
         found = interval(both.differences(label, base))

@@ -19,7 +19,11 @@ STYLES = {
     VerdictWord.TOO_FEW: "yellow",
     VerdictWord.NONE: "",
 }
-_PRICED = {Metric.CPU_US_PER_REQUEST: "CPU µs/request", Metric.LATENCY_P50_US: "latency p50 µs"}
+_PRICED = {
+    Metric.CPU_US_PER_REQUEST: "CPU µs/request",
+    Metric.LATENCY_P50_US: "latency p50 µs",
+    Metric.LATENCY_P99_US: "latency p99 µs",
+}
 
 
 def print_verdicts(report: CampaignReport, console: Console) -> None:

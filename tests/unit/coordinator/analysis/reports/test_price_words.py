@@ -7,6 +7,7 @@ from coordinator.analysis.reports.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.loads.metric import Metric
 from domain.reports.report import CampaignReport, Price
+from domain.trials.episodes import LADDER_NS, Episodes
 from domain.trials.histogram import LatencyHistogram
 from domain.trials.trial import BlockResult
 from tests.unit.coordinator.analysis.results import a_campaign, a_trial
@@ -42,8 +43,8 @@ def test_a_sign_that_only_the_ratio_knows_has_no_best_estimate() -> None:
     assert us_text(PRICE) == "21.6 µs [20.9, 22.3]"
 
 
-def reported(p50s_us: list[tuple[int, int]]) -> CampaignReport:
-    """One block for each pair of latencies, of tproxy and of direct."""
+def reported(p50s_us: list[tuple[int, int]], episodes: Episodes | None = None) -> CampaignReport:
+    """One block for each pair of latencies, of tproxy and of direct; ``episodes`` in each trial."""
     attempts = []
     for index, latencies in enumerate(p50s_us):
         trials = [
@@ -51,6 +52,7 @@ def reported(p50s_us: list[tuple[int, int]]) -> CampaignReport:
                 update={
                     "latency": LatencyHistogram.of({us * 1000: 1000}),
                     "role": "limit" if label == "direct" else "",
+                    "episodes": episodes,
                 }
             )
             for label, us in zip(("tproxy", "direct"), latencies, strict=True)
@@ -75,3 +77,14 @@ def test_a_latency_that_is_far_higher_in_every_block_is_not_said_to_cost_nothing
     assert equal.may_be_nothing
     assert "costs anything from −" in equal.sentence
     assert equal.sentence.endswith("; it may be nothing.")
+
+
+@pytest.mark.parametrize(("each", "priced"), [(1, False), (40, True)])
+def test_a_p99_has_a_price_where_it_rests_on_ten_episodes(each: int, priced: bool) -> None:
+    """The price of p50 needs none."""
+    report = reported(
+        [(700, 200), (710, 205), (690, 195), (705, 200), (695, 202)], Episodes(counts=tuple(each for _ in LADDER_NS))
+    )
+    metrics = {one.metric for one in report.prices}
+    assert Metric.LATENCY_P50_US in metrics
+    assert (Metric.LATENCY_P99_US in metrics) == priced
