@@ -89,9 +89,9 @@ def running_stack(showdown: Sequence[str]) -> Iterator[Running]:
             yield Running(stack, coordinator)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(kernel: None) -> Iterator[Running]:
-    """One stack for all tests that leave it as they found it."""
+    """One stack for all tests that leave it as they found it. It ends with them: it costs CPU time when idle."""
     with running_stack(TOLERANT) as running:
         yield running
 

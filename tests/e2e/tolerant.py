@@ -1,4 +1,4 @@
-"""The command line for stacks of tests: noise makes no trial invalid, and a worker reports more often.
+"""The command line for stacks of tests: noise makes no trial invalid; a worker reports often, and its origins are slow.
 
 Beside other tests every host is noisy. Then a worker waits for a quiet host before each block, and the coordinator
 tries each block three times: a minute per block that proves nothing. What noise does to blocks and campaigns is tested
@@ -34,6 +34,13 @@ def report_often() -> None:
     registration.PERIOD_S = REPORT_S
 
 
+def calm_origins() -> None:
+    """Let a closed loop leave time to the tests beside it."""
+    from tests.calm import calm_from_now_on
+
+    calm_from_now_on()
+
+
 def confine() -> None:
     """Start this process again, confined, if it is one that has a unit, and this host can do that."""
     sys.path.append(str(Path(__file__).parents[2]))  # tests are no installed package
@@ -51,6 +58,7 @@ if __name__ == "__main__":
     tolerate_noise()
     if "worker" in sys.argv:
         report_often()
+        calm_origins()
     from deploy.cli.main import main
 
     main(prog_name="showdown")

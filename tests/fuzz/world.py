@@ -258,6 +258,14 @@ class World:
             self.tick()
         away.is_reachable, away.is_deaf = True, False
 
+    @property
+    def is_faulty(self) -> bool:
+        """Whether the broker or a worker does not work as it should."""
+        workers = self.workers.values()
+        return self.broker.mood is not Mood.SOUND or any(
+            one.is_deaf or not (one.is_up and one.is_reachable) for one in workers
+        )
+
     def heal(self) -> None:
         """Every part works again, and says so."""
         self.broker.mood = Mood.SOUND

@@ -27,7 +27,7 @@ CAPABILITIES = ("net_bind_service",)
 PLACE = "nginx"
 """The directory below a lab's run directory that nginx may write to."""
 
-_CONFIG = """\
+CONFIG = """\
 daemon off;
 worker_processes {workers};
 worker_rlimit_nofile {files};
@@ -83,7 +83,7 @@ class NginxOrigin:
         listen, tls = self.listening()
         files = limits.open_files(WORKER_CONNECTIONS + SPARE_FDS)  # of each process, which cannot raise it
         config.write_text(
-            _CONFIG.format(
+            CONFIG.format(
                 workers=len(cpus.placement().server),
                 files=files,
                 connections=files - SPARE_FDS,

@@ -53,7 +53,7 @@ QUICK = Size(
     real=(("direct",), {"medium": "closed(64)"}, 5, 1),
     power_campaigns=4,
     differences=(0.1,),
-    resolution_s=12.0,
+    resolution_s=6.0,
     resolution_slices=2,
     runs=2,
 )

@@ -9,6 +9,7 @@ import pytest
 
 from domain.loads.load import ClosedLoad
 from domain.trials.trial import Reason
+from tests.calm import calm_origins
 from tests.host_noise import in_windows
 from tests.kernel.bench import bench
 from tests.kernel.datapaths.declared import FACTS, of_function
@@ -55,6 +56,7 @@ def test_it_decrypts_counts_and_shows_the_address_that_it_promises(name: str, ip
 
 
 @pytest.mark.parametrize("workload", EXPECTED)
+@calm_origins()
 @in_windows
 def test_both_ends_report_the_same_handshakes(workload: str, tmp_path: Path) -> None:
     parameters = {"resumed_percent": 50} if workload == "https_churn" else {}
@@ -105,6 +107,7 @@ def count_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("breaks", [forward_plain, count_nothing, None])
+@calm_origins()
 @in_windows
 def test_tls_that_is_not_proven_makes_the_trial_invalid(
     breaks: Callable[[pytest.MonkeyPatch], None] | None, tmp_path: Path

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.trials.trial import Reason
+from tests.calm import calm_origins
 from tests.host_noise import in_windows
 from tests.kernel.bench import bench, http_connection
 from tests.kernel.datapaths.declared import FACTS, FAULTS
@@ -42,6 +43,7 @@ def test_whole_bodies_arrive_are_counted_and_come_from_the_promised_source(name:
         assert b.clients_seen(21) == [b.lab.client_endpoint.expected_source] * 21
 
 
+@calm_origins()
 @in_windows
 def test_they_are_valid_side_by_side_with_proof(tmp_path: Path) -> None:
     for label, trial in measure(tmp_path, tuple(IPV6), ip_version=6, turns=1).items():

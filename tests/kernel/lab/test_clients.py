@@ -18,6 +18,7 @@ from domain.service.jobs import BlockJob
 from domain.trials.block import Block
 from domain.trials.trial import TRANSIENT_REASONS, Reason, TrialResult
 from probes.profiler import Profiler
+from tests.calm import calm_origins
 from tests.host_noise import in_windows
 from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
 from tests.kernel.runner.test_block import Points
@@ -95,7 +96,8 @@ class Rig:
             origin=self.origin,
         )
         runner = BlockRunner(job, host, progress=self.look, stop=lambda: self.stop)
-        return {trial.datapath: trial for trial in runner.run().trials}
+        with calm_origins():
+            return {trial.datapath: trial for trial in runner.run().trials}
 
 
 def _address(text: str) -> str:

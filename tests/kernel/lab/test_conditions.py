@@ -14,6 +14,7 @@ from domain.loads.condition_terms import most
 from domain.loads.load import ClosedLoad
 from domain.trials.evidence import Surroundings
 from domain.trials.trial import Reason, TrialResult
+from tests.calm import calm_origins
 from tests.host_noise import in_windows
 from tests.kernel.bench import Bench, new_tag, start_origin
 from tests.kernel.datapaths.declared import FACTS
@@ -71,6 +72,7 @@ def test_a_datapath_says_truly_whether_its_packets_meet_netfilter(name: str, ip_
         assert netns.run_in(lab.dut_ns, ["nft", "list", "ruleset"]) == ""
 
 
+@calm_origins()
 @in_windows
 def test_a_block_runs_under_its_condition(tmp_path: Path) -> None:
     load = ClosedLoad(connections=8, condition=parse_condition("ballast(1000), conntrack, no_gso, no_tso"))
@@ -86,6 +88,7 @@ def test_a_block_runs_under_its_condition(tmp_path: Path) -> None:
     assert all(trial.offloads["gso"] is trial.offloads["tso"] is False for trial in trials.values())
 
 
+@calm_origins()
 @in_windows
 def test_a_block_in_ipv6_has_rules_and_tracking_of_that_version(tmp_path: Path) -> None:
     load = ClosedLoad(connections=8, condition=parse_condition("ipv6, ballast(100), conntrack"))
@@ -97,6 +100,7 @@ def test_a_block_in_ipv6_has_rules_and_tracking_of_that_version(tmp_path: Path) 
     assert around(trials["ebpf_redirect"]).ballast_packets == 0
 
 
+@calm_origins()
 @in_windows
 def test_connections_that_come_to_be_tracked_are_found_out(tmp_path: Path) -> None:
     def track(lab: Lab) -> None:
@@ -109,6 +113,7 @@ def test_connections_that_come_to_be_tracked_are_found_out(tmp_path: Path) -> No
     assert reasons(trials["ebpf_redirect"]) == set()  # its packets do not come there
 
 
+@calm_origins()
 @in_windows
 def test_only_what_needs_tracking_is_tracked(tmp_path: Path) -> None:
     trials = measure(tmp_path, ("nft_dnat", "direct"), load=ClosedLoad(connections=8))
@@ -179,6 +184,7 @@ def test_mtu_gro_and_threads_are_those_of_the_condition(tmp_path: Path) -> None:
             pytest.fail("must not be applied")
 
 
+@calm_origins()
 @in_windows
 def test_frames_of_9000_bytes_are_carried_and_native_xdp_refuses_them(tmp_path: Path) -> None:
     load = ClosedLoad(connections=8, condition=parse_condition("mtu(9000)"))

@@ -15,6 +15,7 @@ import pytest
 from bpf.instance import Instance
 from domain.trials.trial import Reason, TrialResult
 from domain.values.names import LIMIT
+from tests.calm import calm_origins
 from tests.kernel.bench import swapped_devices
 from tests.kernel.datapaths.declared import FACTS
 from tests.kernel.datapaths.faults import DURING, WITNESS, Break, Target, instances_noted, nothing
@@ -161,9 +162,9 @@ class Breaker:
 
 @contextmanager
 def breaker(directory: Path) -> Iterator[Breaker]:
-    """A breaker; as long as it lasts, generators are impatient."""
+    """A breaker; as long as it lasts, generators are impatient and origins slow."""
     found = Breaker(directory)
-    with instances_noted(found.note), pytest.MonkeyPatch.context() as patch:
+    with calm_origins(), instances_noted(found.note), pytest.MonkeyPatch.context() as patch:
         patch.setattr(showdown_traffic, "TIMEOUT_MS", TIMEOUT_MS)
         yield found
 

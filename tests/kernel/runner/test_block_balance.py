@@ -8,6 +8,7 @@ import pytest
 from domain.loads.condition import parse_condition
 from domain.loads.load import ClosedLoad
 from domain.trials.trial import Reason
+from tests.calm import calm_origins
 from tests.host_noise import in_windows
 from tests.kernel.runner.test_block import measure, reasons
 from workers.datapaths.lib import balancing
@@ -19,6 +20,7 @@ MANY = ClosedLoad(connections=16, condition=parse_condition("origins(100)"))
 BALANCERS = ("nft_dnat", "ebpf_lb", "ebpf_xdp_lb", "proxy_lb")
 
 
+@calm_origins()
 @in_windows
 def test_four_balancers_side_by_side_are_valid_and_their_origins_agree(tmp_path: Path) -> None:
     trials = measure(tmp_path, BALANCERS)
@@ -108,6 +110,7 @@ def test_no_origin_up_mid_run_is_an_invalid_trial(tmp_path: Path, balancers: lis
     assert Reason.DROPS in reasons(trials["ebpf_lb"]), trials["ebpf_lb"].validity
 
 
+@calm_origins()
 @in_windows
 def test_a_wrong_count_of_an_origin_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The runner compares what the datapath counts for each origin with what the origins count."""

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.calm import calm_origins
 from tests.host_noise import in_windows
 from tests.kernel.runner.test_block import measure, reasons
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 
+@calm_origins()
 @in_windows
 def test_four_ways_to_forward_are_valid_and_have_the_same_offloads(tmp_path: Path) -> None:
     labels = ("direct", "ebpf_redirect", "ebpf_redirect_peer", "ebpf_xdp")
@@ -23,6 +25,7 @@ def test_four_ways_to_forward_are_valid_and_have_the_same_offloads(tmp_path: Pat
         assert any("natively" in note for note in trial.notes) == (label == "ebpf_xdp")
 
 
+@calm_origins()
 @in_windows
 def test_a_block_without_xdp_keeps_its_offloads(tmp_path: Path) -> None:
     for trial in measure(tmp_path, ("direct", "ebpf_redirect_peer")).values():

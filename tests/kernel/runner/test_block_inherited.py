@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.calm import calm_origins
 from tests.host_noise import in_windows
 from tests.kernel.bench import new_tag
 from tests.kernel.runner.test_block import measure, reasons
@@ -80,6 +81,7 @@ EVERY_ONE = {4: set(RUNNABLE), 6: SOME}
 
 
 @pytest.mark.parametrize("version", EVERY_ONE)
+@calm_origins()
 @in_windows
 def test_every_datapath_is_valid_on_a_hostile_host(tmp_path: Path, hostile_host: set[str], version: int) -> None:
     labels = tuple(name for name in RUNNABLE if name in EVERY_ONE[version])

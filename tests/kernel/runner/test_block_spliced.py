@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.calm import calm_origins
 from tests.host_noise import in_windows
 from tests.kernel.runner.test_block import measure, reasons
 
@@ -12,6 +13,7 @@ SPLICED = ("splice_proxy", "ebpf_sockmap", "ebpf_sockops")
 
 
 @pytest.mark.parametrize("workload", ["http_keepalive", "http_churn", "bulk_upload"])
+@calm_origins()
 @in_windows
 def test_whole_trials_are_valid_with_proof(tmp_path: Path, workload: str) -> None:
     trials = measure(tmp_path, SPLICED, workload=workload)

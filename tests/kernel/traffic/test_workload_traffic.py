@@ -11,6 +11,7 @@ from domain.service.jobs import BlockJob
 from domain.trials.block import Block
 from domain.trials.trial import Reason, TrialResult
 from probes.profiler import Profiler
+from tests.calm import calm_origins
 from tests.host_noise import in_windows
 from tests.kernel.bench import new_tag
 from tests.kernel.runner.test_block import Points, reasons
@@ -79,6 +80,7 @@ OWN = [name for name, plan in PLANS.items() if plan.generator == "showdown-traff
 
 
 @pytest.mark.parametrize("workload", OWN)
+@calm_origins()
 @in_windows
 def test_every_workload_runs_on_every_datapath_that_carries_it(tmp_path: Path, workload: str) -> None:
     labels = carried(workload)
@@ -141,6 +143,7 @@ CHOSEN = [
 
 
 @pytest.mark.parametrize(("workload", "parameters", "received", "sent"), CHOSEN, ids=[one[0] for one in CHOSEN])
+@calm_origins()
 @in_windows
 def test_bodies_have_the_sizes_that_the_campaign_chose(
     tmp_path: Path, workload: str, parameters: dict[str, int], received: int, sent: int
@@ -179,6 +182,7 @@ def test_a_stream_may_be_longer_than_its_slice_and_the_default_timeout(tmp_path:
     assert p50_ns >= 2.4e9
 
 
+@calm_origins()
 @in_windows
 def test_wrk_runs(tmp_path: Path) -> None:
     (trial,) = measure(

@@ -16,7 +16,7 @@ from tests.fuzz.judge import Violation
 from tests.fuzz.lifecycle_machine import run
 from tests.fuzz.world import World
 
-SEEDS, LEAST_STEPS = range(4), 2_500  # the suite has the same runs every time; make fuzz draws others
+SEEDS, LEAST_STEPS = range(4), 1_500  # the suite has the same runs every time; make fuzz draws others
 BREAKS = {
     "a message is never sent again": (rounds, "unclaimed_attempts", "now - RESEND_S", "-1.0", "the campaign is"),
     "another host's attempt can be claimed": (work, "claim", "attempt.host != host", "False", "belongs to"),
