@@ -7,7 +7,7 @@ from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
 from dashboards.panels import arrange, figures, lines, row, rows, series, table, trial_links, words
 from domain.probes.sample import TRAFFIC
-from domain.reports.campaign_points import CAMPAIGN_EVENT, CAMPAIGN_PROGRESS, FIGURE, TRIAL, VERDICT
+from domain.reports.campaign_points import CAMPAIGN_EVENT, CAMPAIGN_PROGRESS, COST, FIGURE, TRIAL, VERDICT
 
 UID = "showdown"
 NEWEST_TRIALS = 200
@@ -126,6 +126,17 @@ def _verdicts() -> Iterator[Json]:
         ],
         width=10,
         logarithmic=True,
+    )
+    yield table(
+        "Prices, conditions and attacks",
+        "As of the newest block, with 95 % intervals of each alone. A price is in µs per request over the reference. "
+        "The cost of a condition is a ratio to the level without it. An attack is the blocked packets/s at which the "
+        "goodput has fallen by a tenth.",
+        rows(select('last("value") AS "value", "low", "high", "sentence"', COST, _VERDICTS, ("kind", *groups))),
+        units={},
+        hidden=("Time",),
+        links={"sentence": model.link("Campaign page", model.CAMPAIGN_PAGE)},
+        width=24,
     )
 
 

@@ -25,10 +25,12 @@ from domain.reports.campaign_points import (
     AS_LISTED,
     campaign_event_point,
     campaign_progress_point,
+    cost_point,
     listed_as,
     trial_points,
     verdict_point,
 )
+from domain.reports.costs import Cost, CostKind
 from domain.reports.report import Verdict
 from domain.reports.verdict_words import VerdictWord
 from domain.trials.figures import TrialFigure
@@ -93,6 +95,11 @@ def _ended(at_ns: int) -> Iterator[Point]:
         verdict=VerdictWord.BETTER, pairs=6, ratio=0.5, low=0.4, high=0.6, sentence="direct needs half the CPU.",
     )  # fmt: skip
     yield verdict_point(CAMPAIGN, verdict, at_ns)
+    cost = Cost(
+        kind=CostKind.PRICE, datapath="tproxy", over="direct", workload=WORKLOAD, level=LEVEL,
+        figure="cpu_us_per_request", value=21.6, low=20.9, high=22.3, sentence="Proxying costs 21.6 µs.",
+    )  # fmt: skip
+    yield cost_point(CAMPAIGN, cost, at_ns)
     yield campaign_event_point(CAMPAIGN, HOST, "verdict", verdict.sentence, at_ns, kind="verdict")
 
 

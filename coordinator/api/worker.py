@@ -21,6 +21,8 @@ from coordinator.store.hosts.vitals import store_vitals
 from coordinator.store.lifecycle import work
 from domain.hosts.host_identity import Greeting, HostIdentity, Welcome
 from domain.hosts.host_tokens import SelfEnrolment
+from domain.reports.costs import costs_of
+from domain.reports.report import CampaignReport
 from domain.service.jobs import BlockJob, CampaignProgress, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
 from domain.service.vitals import HostVitals
 from domain.trials.traits import TraitMatrix
@@ -186,10 +188,12 @@ def campaign_progress(campaign_id: str) -> CampaignProgress:
         no_campaign(campaign_id)
     blocks, ended = summary.blocks_done + summary.blocks_failed, summary.state.ended
     wanted = ended or services().announced.is_due(campaign_id, blocks)
+    report = report_of(campaign_id) if wanted else CampaignReport(campaign={})
     return CampaignProgress(
         blocks_ended=blocks,
         blocks_failed=summary.blocks_failed,
         blocks_planned=summary.blocks_total,
         ended=ended,
-        verdicts=report_of(campaign_id).verdicts if wanted else (),
+        verdicts=report.verdicts,
+        costs=costs_of(report),
     )

@@ -43,9 +43,9 @@ class Protocol:
         return self.major == other.major
 
 
-PROTOCOL = Protocol(2, 2)
+PROTOCOL = Protocol(2, 3)
 """What this program speaks. Version 1 had one token for all workers and stated no version; 2.1 added the processes of a
-finding, 2.2 the start of a campaign."""
+finding, 2.2 the start of a campaign, 2.3 costs."""
 
 
 def mismatch(coordinator: Protocol, worker: Protocol) -> str:

@@ -17,6 +17,7 @@ from domain.probes.sample import (
     Point,
     TrialTags,
 )
+from domain.reports.costs import Cost
 from domain.reports.report import Verdict
 from domain.trials.exceedance import percents_over
 from domain.trials.trial import TrialResult
@@ -25,11 +26,12 @@ TRIAL = "trial"
 FIGURE = "figure"
 CAMPAIGN_PROGRESS = "campaign_progress"
 VERDICT = "verdict"
+COST = "cost"
 CAMPAIGN_EVENT = "campaign_event"
 
 MEASUREMENTS = (
     KERNEL_LATENCY, KERNEL_EVENT, KERNEL_WORK, TRAFFIC, HOST_CPU, TELEMETRY,
-    TRIAL, FIGURE, CAMPAIGN_PROGRESS, VERDICT, CAMPAIGN_EVENT,
+    TRIAL, FIGURE, CAMPAIGN_PROGRESS, VERDICT, COST, CAMPAIGN_EVENT,
 )  # fmt: skip
 """Everything that Showdown writes. Every point has the tag ``campaign``."""
 
@@ -150,6 +152,22 @@ def verdict_point(campaign: str, verdict: Verdict, time_ns: int) -> Point:
     if verdict.difference is not None:
         figures = {"points": verdict.difference.value, "low": verdict.difference.low, "high": verdict.difference.high}
     return Point(VERDICT, tags, fields | {k: float(v) for k, v in figures.items() if v is not None}, time_ns)
+
+
+def cost_point(campaign: str, cost: Cost, time_ns: int) -> Point:
+    """A present price, cost of a condition or tolerated attack, with its 95 % interval if it has one."""
+    tags = {
+        "campaign": campaign,
+        "kind": str(cost.kind),
+        "datapath": cost.datapath,
+        "reference": cost.over,
+        "workload": cost.workload,
+        "level": cost.level,
+        "metric": cost.figure,
+    }
+    figures = {"value": cost.value, "low": cost.low, "high": cost.high}
+    known: dict[str, int | float | str] = {k: float(v) for k, v in figures.items() if v is not None}
+    return Point(COST, tags, known | {"sentence": cost.sentence}, time_ns)
 
 
 def campaign_event_point(

@@ -10,6 +10,7 @@ from domain.hosts.protocol import PROTOCOL
 from domain.loads.workload import Parameter
 from domain.probes.place import Place
 from domain.reports.campaign_points import listed_as
+from domain.reports.costs import MAX_COSTS, Cost
 from domain.reports.report import Verdict
 from domain.trials.block import Block
 from domain.trials.trial import BlockResult
@@ -125,6 +126,11 @@ class CampaignProgress(Frozen):
     verdicts: tuple[Verdict, ...] = Field(
         max_length=MAX_VERDICTS,
         description="Primary ones first; none if less than 5 % of its blocks have ended since the last ones.",
+    )
+    costs: tuple[Cost, ...] = Field(
+        default=(),
+        max_length=MAX_COSTS,
+        description="Prices, costs of conditions and tolerated attacks, whenever there are verdicts.",
     )
 
     @field_serializer("verdicts", when_used="json")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import httpx
 
-from domain.reports.campaign_points import CAMPAIGN_EVENT, CAMPAIGN_PROGRESS, VERDICT
+from domain.reports.campaign_points import CAMPAIGN_EVENT, CAMPAIGN_PROGRESS, COST, VERDICT
 
 ANSWERS_WITHIN_S = 20.0
-OF_PROGRESS = frozenset({CAMPAIGN_EVENT, CAMPAIGN_PROGRESS, VERDICT})
+OF_PROGRESS = frozenset({CAMPAIGN_EVENT, CAMPAIGN_PROGRESS, COST, VERDICT})
 """A worker sends most of these when a block's account is closed, so no account has them."""
 
 

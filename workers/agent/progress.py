@@ -1,4 +1,4 @@
-"""A campaign's progress in InfluxDB: a point and verdicts after each block, and an annotation at the end.
+"""A campaign's progress in InfluxDB: a point, verdicts and costs after each block, and an annotation at the end.
 
 The coordinator knows the progress, but only reads from InfluxDB. Worker hosts write to it, through queue and spool.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import httpx
 from pydantic import ValidationError
 
-from domain.reports.campaign_points import campaign_event_point, campaign_progress_point, verdict_point
+from domain.reports.campaign_points import campaign_event_point, campaign_progress_point, cost_point, verdict_point
 from domain.reports.report import Family, Verdict
 from domain.service.jobs import BlockJob
 from workers.agent.api_client import Coordinator, Refused
@@ -36,6 +36,8 @@ def announce(
     telemetry.put(point)
     for verdict in progress.verdicts:
         telemetry.put(verdict_point(campaign, verdict, now_ns))
+    for cost in progress.costs:
+        telemetry.put(cost_point(campaign, cost, now_ns))
     if progress.ended and progress.verdicts:
         text = " ".join(verdict.sentence for verdict in _primary(progress.verdicts))
         event = campaign_event_point(campaign, job.block.host, "verdicts", text, now_ns, kind="verdict")

@@ -148,6 +148,6 @@ def test_telemetry_that_was_not_deleted_is_tried_again(
         f'DELETE FROM "{one}" {of_campaign}'
         for one in (
             "kernel_latency", "kernel_event", "kernel_work", "traffic", "host_cpu", "telemetry",
-            "trial", "figure", "campaign_progress", "verdict", "campaign_event",
+            "trial", "figure", "campaign_progress", "verdict", "cost", "campaign_event",
         )
     ]  # fmt: skip

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from domain.hosts.protocol import PROTOCOL
 from domain.probes.sample import Point
 from domain.probes.telemetry import LossCause
 from domain.service.jobs import BlockJob
@@ -82,7 +83,7 @@ def busy_collector(directory: Path) -> WorkerMetrics:
 
 def test_a_worker_that_has_done_nothing_yet_has_zeros(tmp_path: Path) -> None:
     found = samples(tmp_path)
-    assert found["info", (("host", "h1"), ("protocol", "2.2"))] == 1
+    assert found["info", (("host", "h1"), ("protocol", str(PROTOCOL)))] == 1
     assert {found["blocks_total", (("ending", ending),)] for ending in Ending} == {0}
     assert found["block_running", ()] == 0
     assert not [name for name, _ in found if name.startswith("current_block")]
