@@ -28,6 +28,7 @@ from domain.service.trouble import Part, Readiness, Trouble
 CHECK_EACH_S = 5.0
 STALE_S = 20.0
 TICKER_LATE_S = 20.0  # the ticker records itself every 5 s
+TICKER_STARTS_WITHIN_S = 60.0  # beside labs that never rest, a process of niceness 10 needs half a minute to start
 LEAST_FREE_BYTES = 2 << 20
 LOW_FREE_BYTES = 64 << 20
 TIMEOUT_S = 2.0
@@ -202,19 +203,22 @@ class TickerCheck:
         self._clock = clock
         self._mark: float | None = None
         self._changed_at = clock()
+        self._has_looked = self._has_run = False
 
     def __call__(self) -> Problem | None:
-        """A problem if the mark has not changed for ``TICKER_LATE_S``."""
+        """A problem if the mark has not changed for ``TICKER_LATE_S``, or has not begun to change."""
         now = self._clock()
         try:
             with self._store.read() as session:
                 found = mark(session, TICKER)
         except (SQLAlchemyError, OSError):
             return None  # then the database is the trouble
-        if found != self._mark:
-            self._mark, self._changed_at = found, now
+        if not self._has_looked:
+            self._has_looked, self._mark = True, found  # a mark of an earlier ticker is no round
+        elif found != self._mark:
+            self._has_run, self._mark, self._changed_at = True, found, now
         late_s = now - self._changed_at
-        if late_s < TICKER_LATE_S:
+        if late_s < (TICKER_LATE_S if self._has_run else TICKER_STARTS_WITHIN_S):
             return None
         late = "has never run" if found is None else f"is late (no round for {late_s:.0f} s)"
         remedy = "Start 'showdown coordinator ticker'; its log says why it stopped."

@@ -3,6 +3,7 @@
 REST, the page and ``showdown compare`` show this object. Its rows have the number of their side: 0 is the baseline.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from pydantic import Field
@@ -28,6 +29,12 @@ COLUMNS = {
 def most_of_each(sides: int) -> int:
     """How many campaigns each of so many sides has at most if all have as many."""
     return min(MOST_CAMPAIGNS, MOST_IN_ALL // max(1, sides))
+
+
+def newest_sides(sides: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """As many of the newest sides, and of the newest campaigns of each, as a comparison takes; the oldest come first."""
+    compared = sides[-(MOST_SIDES + 1) :]
+    return [tuple(ids[-most_of_each(len(compared)) :]) for ids in compared]
 
 
 class Basis(StrEnum):

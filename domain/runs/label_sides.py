@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from domain.runs.comparison import MOST_SIDES, most_of_each
+from domain.runs.comparison import newest_sides
 
 
 def sides_by_label(campaigns: Sequence[Mapping[str, Any]], key: str) -> list[str]:
@@ -16,8 +16,8 @@ def sides_by_label(campaigns: Sequence[Mapping[str, Any]], key: str) -> list[str
     for one in campaigns:
         if one["state"] == "complete" and key in one["labels"]:
             by_value.setdefault(one["labels"][key], []).append(one["id"])
-    newest = list(by_value.values())[: MOST_SIDES + 1]
-    return [",".join(ids[: most_of_each(len(newest))]) for ids in reversed(newest)]
+    oldest_first = [ids[::-1] for ids in reversed(by_value.values())]
+    return [",".join(reversed(ids)) for ids in newest_sides(oldest_first)]
 
 
 def too_few_values(key: str, sides: int) -> str:

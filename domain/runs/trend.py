@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from domain.loads.metric import Metric
-from domain.runs.comparison import MOST_SIDES, most_of_each
+from domain.runs.comparison import newest_sides
 from domain.values.frozen import Frozen
 from domain.values.names import Label, Name
 
@@ -98,5 +98,4 @@ def periods_of(campaigns: Sequence[SeriesCampaign]) -> list[tuple[str, ...]]:
         if one.changed or not periods:
             periods.append([])
         periods[-1].append(one.id)
-    compared = periods[-(MOST_SIDES + 1) :]
-    return [tuple(ids[-most_of_each(len(compared)) :]) for ids in compared] if len(compared) > 1 else []
+    return newest_sides(periods) if len(periods) > 1 else []
