@@ -32,7 +32,7 @@ def most_of_each(sides: int) -> int:
 
 
 def newest_sides(sides: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """As many of the newest sides, and of the newest campaigns of each, as a comparison takes; the oldest come first."""
+    """As many of the newest sides, and of the newest campaigns of each, as a comparison takes, the oldest first."""
     compared = sides[-(MOST_SIDES + 1) :]
     return [tuple(ids[-most_of_each(len(compared)) :]) for ids in compared]
 
