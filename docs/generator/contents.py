@@ -42,6 +42,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Block]] = {
             ("flood",),
             ("gateway",),
             ("memory",),
+            ("network",),
             ("shape",),
             ("tls",),
             ("udp",),

@@ -20,7 +20,8 @@ def found_by(scenario: str) -> str:
     report = CampaignReport.model_validate_json(path.read_text(encoding="utf-8"))
     scope = f"Scope: {report.answer.scope.text}." if report.answer else ""
     tolerated = "\n".join(f"- {one.sentence}" for one in report.tolerated_attacks)
-    return "\n\n".join(filter(None, (scope, *_figures(report), tolerated, *_prices(report), _verdicts(report))))
+    parts = (scope, *_figures(report), tolerated, *_conditions(report), *_prices(report), _verdicts(report))
+    return "\n\n".join(filter(None, parts))
 
 
 def _figures(report: CampaignReport) -> Iterator[str]:
@@ -42,6 +43,24 @@ _PRICED = {
     Metric.LATENCY_P50_US: "p50 latency",
     Metric.LATENCY_P99_US: "p99 latency",
 }
+
+
+def _conditions(report: CampaignReport) -> Iterator[str]:
+    """What each condition costs a datapath, relative to itself without it: a row for both, a column for each metric."""
+    metrics = tuple(dict.fromkeys(one.metric for one in report.condition_costs))
+    rows: dict[tuple[str, ...], dict[Metric, str]] = {}
+    for one in report.condition_costs:
+        key = f"`{one.datapath}`", one.workload, f"{one.level} ÷ {one.plain}", f"{one.pairs}"
+        rows.setdefault(key, {})[one.metric] = estimate_text(one.ratio, one.low, one.high)
+    if rows:
+        heads = (
+            "datapath",
+            "workload",
+            "levels",
+            "pairs",
+            *(f"{one.value.replace('_', ' ')}, ratio" for one in metrics),
+        )
+        yield table(heads, [(*key, *(found.get(one, "–") for one in metrics)) for key, found in rows.items()])
 
 
 def _prices(report: CampaignReport) -> Iterator[str]:

@@ -16,7 +16,7 @@ from domain.values.texts import error_text
 from domain.values.use import Use
 from probes.base import LabView
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import certificates
+from workers.lab import affinity, certificates
 from workers.lab.cgroups import Group, own_group
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.conditions import AppliedCondition, apply_condition
@@ -136,9 +136,13 @@ class TrialRun:
             self.authority = str(terminates or certificates.of(self.lab).authority)
 
     def counters(self) -> Counters:
-        """The datapath's counters. Raises ``DatapathError``."""
+        """The datapath's counters. Raises ``DatapathError``, also if a proxy may by now use CPUs that it must not."""
         if self.attachment is None:
             raise DatapathError("the datapath is not attached")
+        try:
+            affinity.check_proxies(self.lab.spec, self.lab.processes)
+        except affinity.AffinityError as error:
+            raise DatapathError(f"{self.label}: {error}") from error
         return self.attachment.counters()
 
     def sample_conntrack(self) -> None:
