@@ -125,7 +125,7 @@ def test_its_parameters_have_units_and_limits_and_an_effect(workload: Workload) 
         assert one.summary.endswith(".")
         assert one.unit
         plans = [workload.plan(level, {one.name: value}) for value in (one.minimum, one.maximum)]
-        differing = {(p.options, p.answer, p.sources, p.event, p.idle_connections) for p in [*plans, usual]}
+        differing = {(p.options, p.path, p.answer, p.sources, p.event, p.idle_connections) for p in [*plans, usual]}
         assert len(differing) >= 2
         assert plans[0] != plans[1]
         for wrong in (one.minimum - 1, one.maximum + 1):

@@ -57,6 +57,7 @@ struct peer {
 	size_t out_size, out_done;
 	struct body body;
 	uint64_t body_done;
+	uint64_t asked_bytes; // of /bytes/N
 	uint64_t token, tokens, token_bytes, token_done, cadence_ns;
 	uint64_t plan_ns; // when the next token is planned
 	struct llm_model llm_model;

@@ -10,8 +10,10 @@
 #include "peer.h"
 #include "query.h"
 #include "response.h"
+#include "timers.h"
 
 #define BYTES_MAX (1ull << 40)
+#define DELAY_US_MAX 10000000
 
 static void route_stream(struct server *s, struct peer *p, const char *query)
 {
@@ -24,16 +26,32 @@ static void route_stream(struct server *s, struct peer *p, const char *query)
 		peer_close(s, p);
 }
 
-static void route_bytes(struct server *s, struct peer *p, const char *number)
+static void respond_bytes(struct peer *p)
+{
+	p->streaming = false; // as while it was delayed
+	response_set(p, "200 OK", "application/octet-stream", p->asked_bytes);
+	p->body = pattern_body(p->asked_bytes);
+}
+
+// With ?delay_us=N the answer begins so long after the request was read. Others are answered meanwhile.
+static void route_bytes(struct server *s, struct peer *p, const char *number, const char *query)
 {
 	char *end;
-	uint64_t length = strtoull(number, &end, 10);
-	if (*end || *number < '0' || *number > '9' || length > BYTES_MAX) {
+	uint64_t delay_us;
+	p->asked_bytes = strtoull(number, &end, 10);
+	if (*end || *number < '0' || *number > '9' || p->asked_bytes > BYTES_MAX ||
+	    !query_number(query, "delay_us", 0, 0, DELAY_US_MAX, &delay_us)) {
 		response_refuse(s, p, "400 Bad Request");
 		return;
 	}
-	response_set(p, "200 OK", "application/octet-stream", length);
-	p->body = pattern_body(length);
+	if (!delay_us) {
+		respond_bytes(p);
+		return;
+	}
+	response_set_delayed(p, respond_bytes);
+	p->due_ns = now_ns() + delay_us * NS_PER_US;
+	if (!timer_add(s, p))
+		peer_close(s, p);
 }
 
 static void route_whoami(struct peer *p)
@@ -58,7 +76,7 @@ void route(struct server *s, struct peer *p, const struct request_head *head)
 	if (!get && !post)
 		response_refuse(s, p, "405 Method Not Allowed");
 	else if (!strncmp(target, "/bytes/", 7))
-		route_bytes(s, p, target + 7);
+		route_bytes(s, p, target + 7, query);
 	else if (!strcmp(target, "/echo") && post)
 		p->echo = true; // answered once the body is complete
 	else if (!strcmp(target, "/stream") && get)
