@@ -42,7 +42,9 @@ class _Connection:
 
     def reset(self) -> None:
         for end in self.ends:
-            end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+            found = end.get_extra_info("socket")
+            if found.fileno() >= 0:  # asyncio has closed one whose peer has reset it
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
             end.transport.abort()
 
 

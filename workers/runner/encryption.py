@@ -50,18 +50,29 @@ def mismatches(expected: Encryption, found: Negotiated | None, counters: Counter
 
 
 def tls_figures(
-    found: Negotiated | None, timings: Mapping[str, LatencyHistogram], requests: int, counted: int, cpu_s: float
+    found: Negotiated | None,
+    timings: Mapping[str, LatencyHistogram],
+    requests: int,
+    counted: int,
+    cpu_s: float,
+    proxy_s: float = 0.0,
 ) -> Iterator[TrialFigure]:
     """The figures of a trial over TLS: ``requests`` of all its traffic, ``counted`` of the counted slices.
 
-    Handshakes per CPU are a figure only where most requests have one. The CPU time is that of the whole host.
+    Handshakes per CPU are a figure only where most requests have one. ``cpu_s`` is the CPU time of the whole host,
+    ``proxy_s`` that of the datapath's proxy, if it terminates TLS.
     """
     made = sum(found.handshakes.values()) if found is not None else 0
     if found is None or not made:
         return
     if requests and made >= requests / 2 and cpu_s > 0:
-        rate = made * counted / requests / cpu_s
-        yield TrialFigure(name="handshakes_per_cpu_s", title="TLS handshakes/s per busy CPU", unit="/s", value=rate)
+        of_slices = made * counted / requests
+        for name, title, used_s in (
+            ("handshakes_per_cpu_s", "TLS handshakes/s per busy CPU", cpu_s),
+            ("handshakes_per_proxy_cpu_s", "TLS handshakes/s per busy CPU of the proxy", proxy_s),
+        ):
+            if used_s > 0:
+                yield TrialFigure(name=name, title=title, unit="/s", value=of_slices / used_s)
     resumed = sum(count for kind, count in found.handshakes.items() if kind.endswith(RESUMED))
     yield TrialFigure(name="resumed", title="TLS sessions resumed", unit="%", most=100.0, value=100 * resumed / made)
     for percentile in (50, 99):

@@ -117,6 +117,7 @@ class Measuring:
             origins = {} if counters.origins is None else trial_run.origin.connections()
             named = trial_run.origin.named() if self.workload.counts_by_name else {}
             use = trial_run.attachment.use() if isinstance(trial_run.attachment, Metered) else None
+            trial_run.idle_use = trial_run.idle_use or use
         except (DatapathError, OriginError) as error:
             trial_run.fail(error)
             return None
@@ -136,7 +137,8 @@ class Measuring:
         named = {name: count - before.named.get(name, 0) for name, count in after.named.items()}
         evidence.origin_named = sums([evidence.origin_named, named])
         if counted and before.use is not None and after.use is not None:
-            trial_run.used = Use(after.use.cpu_s - before.use.cpu_s, after.use.resident_bytes)
+            grown = after.use.resident_bytes - (trial_run.idle_use or before.use).resident_bytes
+            trial_run.used = Use(after.use.cpu_s - before.use.cpu_s, after.use.resident_bytes, grown)
 
     def _drained(self, trial_run: TrialRun) -> Counters:
         """The counters once they no longer change; a proxy updates some only when its connections close."""

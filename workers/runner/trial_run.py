@@ -110,6 +110,7 @@ class TrialRun:
     stacks: Stacks | None = None
     notes: list[str] = field(default_factory=list)
     used: Use | None = None  # by the datapath's programs, in the run of the counted slices
+    idle_use: Use | None = None  # by them until the first traffic
     counted_share: float = 1.0  # of the requests of that run, which has a warm-up
     rate_per_s: int | None = None  # its own, if the block has a rate for each datapath
     authority: str = ""  # the file of the authority that clients trust, if they speak TLS

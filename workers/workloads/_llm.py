@@ -47,10 +47,10 @@ def _held(observed: Observed) -> Iterator[TrialFigure]:
         yield TrialFigure(
             name="streams_per_core", title="streams held per core of the gateway", unit="streams", value=open_s / cpu_s
         )
-    if used.resident_bytes:
-        held = open_s / duration_s * _MIB / used.resident_bytes
+    if used.grown_bytes > 0:
+        held = open_s / duration_s * _MIB / used.grown_bytes
         yield TrialFigure(
-            name="streams_per_mib", title="streams held per MiB of the gateway", unit="streams/MiB", value=held
+            name="streams_per_mib", title="streams held per MiB that the gateway grew", unit="streams/MiB", value=held
         )
 
 

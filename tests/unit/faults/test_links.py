@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import struct
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -90,3 +92,12 @@ def test_a_link_to_a_server_that_is_away_resets(link: Link) -> None:
         port = unused.getsockname()[1]
     with Link(lambda: ("127.0.0.1", port)) as nowhere:
         assert is_refused(nowhere)
+
+
+def test_a_silent_connection_that_its_peer_resets_does_not_keep_the_link_from_closing(link: Link) -> None:
+    with client(link) as connection:
+        assert asked(connection) == b"hello"
+        link.suffer(Damage.SILENT)
+        assert is_unheard(connection)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    time.sleep(SILENCE_S)  # for the reset to arrive; the fixture then closes the link

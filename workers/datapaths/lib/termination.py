@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from domain.trials.counters import Counters
+from domain.values.use import Use
 from workers.datapaths.base import raised_by
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.proxied import Proxied
@@ -71,6 +72,11 @@ class Terminating:
         with raised_by(self.proxied.name):
             rows = self.proxied.proxy.table("negotiated")
         return counters.model_copy(update={"handshakes": handshakes_of(rows)})
+
+    def use(self) -> Use:
+        """What the proxy has used."""
+        with raised_by(self.proxied.name):
+            return self.proxied.proxy.use()
 
 
 def handshakes_of(rows: Mapping[str, int]) -> dict[str, int]:

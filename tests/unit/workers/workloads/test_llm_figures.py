@@ -26,7 +26,7 @@ SEEN = Observed(
         "stream_time": LatencyHistogram.of({200_000_000: 100}),  # 20 s in 2 s: ten at once
     },
     named=SENT,
-    used=Use(cpu_s=0.5, resident_bytes=20 << 20),
+    used=Use(cpu_s=0.5, resident_bytes=90 << 20, grown_bytes=20 << 20),
     counted_share=0.8,
 )
 
@@ -51,6 +51,10 @@ def test_a_path_without_a_gateway_has_no_limits_and_no_cost_of_one() -> None:
     found = values(replace(SEEN, counters=Counters(), used=None))
     assert {"limited_configured_percent", "limits_missed", "streams_per_core", "streams_per_mib"} & set(found) == set()
     assert found["streams_held"] == pytest.approx(10, rel=0.01)
+
+
+def test_a_gateway_that_did_not_grow_has_no_streams_per_mib() -> None:
+    assert "streams_per_mib" not in values(replace(SEEN, used=Use(cpu_s=0.5, resident_bytes=90 << 20)))
 
 
 def test_times_show_what_is_added_to_the_direct_path() -> None:
