@@ -156,6 +156,7 @@ MAYBE_EMPTY = {
     "showdown: Latency by trial A",
     "showdown: Requests that waited for a connection, by trial A",
     "showdown: Ratio to the reference: $metric A",
+    "showdown: Prices, conditions and attacks A",  # a price needs five pairs
     "showdown: annotation Invalid trials",
     *("showdown: $figure A", "showdown: variable figure"),  # nothing in this campaign declares figures
     "showdown-hosts: Packets dropped by reason A",

@@ -105,7 +105,7 @@ def test_a_restored_service_has_the_same_campaigns_verdicts_tokens_and_key(
 def goes_on(app: CoordinatorApp, campaign_id: str) -> None:
     """A worker ends the campaign; /readyz misses a ticker that does not work after a restore, as after any start."""
     assert troubles(app).isdisjoint({"ticker", "database"})
-    app.now += 25
+    app.now += 65
     assert "ticker" in troubles(app)
     with app.store.write() as session:
         set_mark(session, TICKER, app.now)

@@ -11,6 +11,7 @@ import pytest
 from domain.loads.load import ClosedLoad
 from domain.probes.sample import Point
 from domain.reports.campaign_points import SLACK_MS
+from domain.reports.costs import Cost, CostKind
 from domain.service.jobs import BlockJob, BlockMessage
 from domain.trials.block import Block
 from domain.trials.trial import BlockResult
@@ -104,6 +105,20 @@ def test_progress_and_verdicts_are_written_after_each_block_and_announced_at_the
     assert str(verdicts["low", "cpu_us_per_request"].fields["sentence"]) in text
     assert str(verdicts["low", "latency_p99_us"].fields["sentence"]) not in text  # not the primary figure
     assert event.time_ns == NOW_NS + 10
+
+
+def test_costs_are_written_with_the_verdicts(tmp_path: Path) -> None:
+    """A coordinator of an earlier version sends none."""
+    cost = Cost(
+        kind=CostKind.PRICE, datapath="tproxy", over="direct", workload="http_open", level="low",
+        figure="cpu_us_per_request", value=21.6, low=20.9, high=22.3, sentence="Proxying costs 21.6 µs.",
+    )  # fmt: skip
+    earlier = {"blocks_ended": 1, "blocks_failed": 0, "blocks_planned": 2, "ended": False, "verdicts": []}
+    for body, written in ((earlier, 0), (earlier | {"costs": [cost.model_dump(mode="json")]}, 1)):
+        answer, telemetry = httpx.Response(200, json=body), Telemetry()
+        worker = coordinator(tmp_path, lambda request, answer=answer: answer, "0" * 64)  # type: ignore[misc]
+        announce(job("k3f9x2ab"), worker, telemetry)
+        assert [point.fields["value"] for point in telemetry.of("cost")] == [21.6] * written
 
 
 def test_a_worker_learns_when_its_campaign_started_from_the_coordinator(
