@@ -1,4 +1,4 @@
-"""Tests; each folder below ``unit``, ``contract``, ``kernel`` and ``e2e`` mirrors a room."""
+"""Tests; each folder below ``unit``, ``contract``, ``kernel`` and ``e2e`` mirrors a package."""
 
 from pathlib import Path
 

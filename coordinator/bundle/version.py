@@ -14,7 +14,7 @@ import domain
 from domain.values.bounds import Word
 from domain.values.frozen import Frozen
 
-_ROOMS = (coordinator.analysis, coordinator.scheduling, domain)
+_PACKAGES = (coordinator.analysis, coordinator.scheduling, domain)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -36,10 +36,10 @@ class AnalysisVersion(Frozen):
 def analysis_version() -> AnalysisVersion:
     """Of this program."""
     digest = hashlib.sha256()
-    for room in _ROOMS:
-        folder = Path(str(room.__file__)).parent
+    for package in _PACKAGES:
+        folder = Path(str(package.__file__)).parent
         for path in sorted(folder.rglob("*.py")):
-            digest.update(f"{room.__name__}/{path.relative_to(folder).as_posix()}\0".encode())
+            digest.update(f"{package.__name__}/{path.relative_to(folder).as_posix()}\0".encode())
             digest.update(path.read_bytes() + b"\0")
     return AnalysisVersion(
         showdown=version("showdown"), code=digest.hexdigest(), numpy=version("numpy"), scipy=version("scipy")

@@ -1,1 +1,1 @@
-"""The command line. It discovers the commands of other rooms by entry point and imports none of them."""
+"""The command line. It discovers the commands of other packages by entry point and imports none of them."""

@@ -45,7 +45,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Block]] = {
             ("network",),
             ("shape",),
             ("tls",),
-            ("udp",),
+            ("udp", "udp_gso"),
         )
     },
 }

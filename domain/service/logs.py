@@ -1,6 +1,6 @@
 """How a line of a log looks, in every process: one line per event and cause, repeated rarely, and without secrets.
 
-Pure but for the clock, which is passed in. Each room attaches :func:`handler` to its own root logger.
+Pure but for the clock, which is passed in. Each package attaches :func:`handler` to its own root logger.
 """
 
 import json

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
-from tests.pictures.barriers import Scheme, barriers
+from tests.pictures.barriers import barriers
 from tests.pictures.window import window_of
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import csrf, send, signed_in
@@ -16,7 +16,6 @@ from tests.unit.coordinator.test_outcomes import run, spoil
 
 pytestmark = pytest.mark.e2e
 
-VIEWS: tuple[tuple[int, Scheme], ...] = ((1280, "light"), (390, "dark"))
 WRONG: dict[str, Any] = {
     "name": "no spaces please",
     "datapaths": ["tproxi"],
@@ -82,7 +81,7 @@ def campaigns(app: CoordinatorApp) -> dict[str, str]:
 def shown(tab: Tab, path: str) -> list[str]:
     tab.goto(path)
     tab.wait_for_load_state("networkidle")
-    return barriers(tab, VIEWS)
+    return barriers(tab)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +106,7 @@ def test_the_form_with_errors(tab: Tab, client: FlaskClient) -> None:
     write(tab, answer.text)
     assert tab.locator("#problems li").count() >= 6
     tab.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-    assert barriers(tab, VIEWS) == []
+    assert barriers(tab) == []
 
 
 def test_toml_with_errors(tab: Tab, client: FlaskClient) -> None:
@@ -116,14 +115,14 @@ def test_toml_with_errors(tab: Tab, client: FlaskClient) -> None:
     tab.goto("/campaigns/new/toml")
     write(tab, client.post("/campaigns", data={"toml": text, "csrf_token": csrf(page)}).text)
     assert tab.locator("#problems li").count() >= 2
-    assert barriers(tab, VIEWS) == []
+    assert barriers(tab) == []
 
 
 def test_a_form_whose_session_has_ended(tab: Tab, app: CoordinatorApp) -> None:
     tab.goto("/campaigns/new")
     write(tab, app.app.test_client().post("/campaigns", data={"name": "kept"}).text)
     assert tab.locator("input[name=token]").count() == 1
-    assert barriers(tab, VIEWS) == []
+    assert barriers(tab) == []
 
 
 @pytest.mark.parametrize("path", ["/campaigns?q=nosuch", "/campaigns/nosuch", "/nosuch", "/compare?baseline=x&other=y"])
@@ -138,17 +137,17 @@ def test_questions_and_what_follows_them(tab: Tab, app: CoordinatorApp, client: 
     token = csrf(client.get(f"{path}/keeping"))
     tab.goto(f"{path}/keeping")
     write(tab, client.post(f"{path}/delete", data={"csrf_token": token}).text)
-    assert barriers(tab, VIEWS) == []
+    assert barriers(tab) == []
     tab.goto("/campaigns")
     write(tab, client.post(f"{path}/delete", data={"csrf_token": token, "sure": "yes"}).text)
     assert "deleted" in tab.locator("main").inner_text()
-    assert barriers(tab, VIEWS) == []
+    assert barriers(tab) == []
 
 
 @pytest.mark.parametrize("name", ["measured", "nothing"])
 def test_the_report_file(tab: Tab, client: FlaskClient, campaigns: dict[str, str], name: str) -> None:
     tab.set_content(client.get(f"/campaigns/{campaigns[name]}/report.html").text)
-    assert barriers(tab, VIEWS) == []
+    assert barriers(tab) == []
 
 
 @pytest.mark.parametrize(
@@ -176,10 +175,25 @@ def test_a_shared_link_that_is_void(chromium: Browser, empty: CoordinatorApp) ->
         tab.get_by_label("The link").fill(f"http://localhost/shared#sds_{'a' * 43}")
         tab.get_by_role("button", name="Open").click()
         expect(tab.get_by_role("alert")).to_have_count(1)
-        assert barriers(tab, VIEWS) == []
+        assert barriers(tab) == []
 
 
 def write(tab: Tab, page: str) -> None:
     """Show an answer in place of the page, at its address, with its style sheets."""
     tab.set_content(page)
     tab.wait_for_load_state("networkidle")
+
+
+@pytest.mark.parametrize("path", ["/campaigns", "/hosts", "/schedules"])
+def test_each_page_says_that_its_connection_is_lost(tab: Tab, path: str) -> None:
+    """Every page asks for troubles; one that gets no answer may be old."""
+    tab.goto(path)
+    banner = tab.get_by_text("No connection to the coordinator since")
+    expect(banner).to_be_hidden()
+    tab.route("**/trouble", lambda route: route.abort())
+    tab.evaluate("htmx.ajax('GET', '/trouble', {target: '#trouble', swap: 'outerHTML'}).catch(() => null)")
+    expect(banner).to_be_visible()
+    assert barriers(tab) == []
+    tab.unroute("**/trouble")
+    tab.evaluate("htmx.ajax('GET', '/trouble', {target: '#trouble', swap: 'outerHTML'})")
+    expect(banner).to_be_hidden()

@@ -1,4 +1,7 @@
-"""No source file has more than 300 lines, no function of Python or C more than 40, and README.md not more than 150."""
+"""No source file has more than 300 lines, no function more than 40, and README.md not more than 150.
+
+Functions are those of Python, C, JavaScript and shell. The function that wraps a whole script of a page is its module.
+"""
 
 import ast
 import re
@@ -18,6 +21,17 @@ EXCEPTIONS: Mapping[str, str] = {
 }
 """Paths whose functions may be longer, each with its reason."""
 
+# Strings, comments and regular expressions of JavaScript, whose braces are none. A template's `${…}` has them in pairs.
+_JS_TEXT = re.compile(
+    r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
+    r"|(?<=[=(,:!&|?;\[{}])\s*/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/[a-z]*",
+    re.DOTALL,
+)
+_JS_HEAD = re.compile(
+    r"(?:(\w+)\s*=\s*)?(?:async\s+)?(?:\([^()]*\)|\w+)\s*=>\s*\{|\bfunction\s*(\w*)\s*\([^()]*\)\s*\{"
+)
+_JS_WRAPS = re.compile(r"(?:(?:const|let|var)\s+)?(?:[\w.]+\s*=\s*)?\(")  # what precedes it in the first column
+_SHELL_HEAD = re.compile(r"^(\w+)\s*\(\)\s*\{")
 # A function of C begins in the first column with its type and name; its body begins and ends with a brace there.
 _C_HEAD = re.compile(r"^(?=[A-Za-z_])(?:\w+[\s*]+)*(\w+)\s*\(")
 
@@ -29,7 +43,7 @@ def findings(root: Path = ROOT) -> Iterator[Finding]:
         yield Finding(
             readme.name, 1, f"the file has {lines} lines", f"move a part to docs/; at most {MAX_README_LINES}"
         )
-    for name in tracked(".py", ".c", ".h", ".js", root=root):
+    for name in tracked(".py", ".c", ".h", ".js", ".sh", root=root):
         text = (root / name).read_text()
         lines = text.count("\n")
         if lines > MAX_FILE_LINES:
@@ -48,6 +62,35 @@ def functions(name: str, text: str) -> Iterator[tuple[str, int, int]]:
         yield from _python_functions(text)
     elif name.endswith((".c", ".h")):
         yield from _c_functions(text)
+    elif name.endswith(".js"):
+        yield from _js_functions(text)
+    elif name.endswith(".sh"):
+        yield from _shell_functions(text)
+
+
+def _js_functions(text: str) -> Iterator[tuple[str, int, int]]:
+    """All but those that wrap a script, which are called where they stand in the first column."""
+    code = _JS_TEXT.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    for head in _JS_HEAD.finditer(code):
+        before = code[code.rfind("\n", 0, head.start()) + 1 : head.start()]
+        if _JS_WRAPS.fullmatch(before):
+            continue
+        depth, end = 1, head.end()
+        while depth and end < len(code):
+            depth += {"{": 1, "}": -1}.get(code[end], 0)
+            end += 1
+        line, length = code.count("\n", 0, head.start()) + 1, code.count("\n", head.start(), end) + 1
+        yield head[1] or head[2] or "a function", line, length
+
+
+def _shell_functions(text: str) -> Iterator[tuple[str, int, int]]:
+    head: tuple[str, int] | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if match := _SHELL_HEAD.match(line):
+            head = match[1], number
+        if line.startswith("}") and head is not None:
+            yield head[0], head[1], number - head[1] + 1
+            head = None
 
 
 def _python_functions(text: str) -> Iterator[tuple[str, int, int]]:

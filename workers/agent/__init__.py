@@ -1,1 +1,1 @@
-"""The Celery side of a host: takes blocks from the coordinator, runs them, reports. The only room with a clock loop."""
+"""The Celery side of a host: takes blocks, runs them, reports. The only package with a clock loop."""

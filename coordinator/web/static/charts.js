@@ -38,15 +38,14 @@ const charts = (() => {
   };
   const timeAxis = (more) => axis({ size: 62, splits: logSplits, filter: (_, splits) => splits, values: (_, splits) => splits.map(time), ...more });
 
-  // The part of the time axis that the charts of a panel show: by two sliders, or by dragging over a chart. A double
-  // click shows all again. `words(share)` names a moment. A chart's range is `part(whole)`.
-  const zoom = (panel, words) => {
-    const WHOLE = 1000;
-    const LEAST = 20;
-    const box = panel.querySelector("[data-zoom]");
+  const WHOLE = 1000;
+  const LEAST = 20;
+
+  // The two sliders of a panel's zoom: the ends of the part that its charts show, in thousandths. `changed()` follows
+  // each change; `words(share)` names a moment.
+  const sliderPair = (box, words, changed) => {
     const sliders = [...box.querySelectorAll("input")];
     const [text, all] = [box.querySelector("[data-zoom-words]"), box.querySelector("button")];
-    const plots = new Map();
     const ends = () => sliders.map((slider) => +slider.value);
     const describe = () => {
       const named = ends().map((end) => words(end / WHOLE));
@@ -58,8 +57,20 @@ const charts = (() => {
       sliders[0].value = Math.min(from, WHOLE - LEAST);
       sliders[1].value = Math.max(until, ends()[0] + LEAST);
       describe();
-      for (const plot of plots.values()) plot.setData(plot.data);
+      changed();
     };
+    sliders[0].addEventListener("input", () => set(Math.min(ends()[0], ends()[1] - LEAST), ends()[1]));
+    sliders[1].addEventListener("input", () => set(ends()[0], ends()[1]));
+    all.addEventListener("click", () => set(0, WHOLE));
+    return { ends, describe, set };
+  };
+
+  // The part of the time axis that the charts of a panel show: by two sliders, or by dragging over a chart. A double
+  // click shows all again. A chart's range is `part(whole)`.
+  const zoom = (panel, words) => {
+    const box = panel.querySelector("[data-zoom]");
+    const plots = new Map();
+    const { ends, describe, set } = sliderPair(box, words, () => plots.forEach((plot) => plot.setData(plot.data)));
     const select = (plot) => {
       const { left, width } = plot.select;
       if (!width) return;
@@ -68,9 +79,6 @@ const charts = (() => {
       const at = (x) => from + ((until - from) * x) / plot.over.clientWidth;
       if (width > 5 && !box.hidden) set(at(left), at(left + width));
     };
-    sliders[0].addEventListener("input", () => set(Math.min(ends()[0], ends()[1] - LEAST), ends()[1]));
-    sliders[1].addEventListener("input", () => set(ends()[0], ends()[1]));
-    all.addEventListener("click", () => set(0, WHOLE));
     return {
       part: ([low, high]) => ends().map((end) => low + ((high - low) * end) / WHOLE),
       describe,

@@ -10,7 +10,12 @@ from domain.hosts.environment import PYTHON_OPTIONS, own_environment
 from domain.probes.telemetry import LossCause
 from domain.reports.report import CampaignReport
 
-HEALTH = (sys.executable, *PYTHON_OPTIONS, "-m", "workers.inventory.pipeline")  # this room may not import the worker's
+HEALTH = (
+    sys.executable,
+    *PYTHON_OPTIONS,
+    "-m",
+    "workers.inventory.pipeline",
+)  # it may not import the worker's
 _LIMIT_S = 10.0
 
 

@@ -78,6 +78,29 @@ def test_long_files_and_functions_are_found(repository: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("a.js", "(() => {\n{lines}})();\n", []),
+        ("a.js", "const charts = (() => {\n{lines}})();\n", []),
+        ("a.js", "(() => {\n  const find = async (x, y) => {\n{lines}  };\n})();\n", [(2, "find has 42 lines")]),
+        ("a.js", "function find(x) {\n{lines}}\n", [(1, "find has 42 lines")]),
+        (
+            "a.js",
+            '  on("}", (x) => {\n    a("{", \'}\', /[{}/]/); // }\n{lines}  });\n',
+            ("a.js", "  on((x) => {\n  a(\"{\", '}', /[{}/]/); // }\n{lines}  });\n", [(1, "a function has 43 lines")]),
+        ),
+        ("a.sh", "find() {\n{lines}}\n", [(1, "find has 42 lines")]),
+        ("a.sh", "{lines}", []),
+    ],
+)
+def test_long_functions_of_scripts_are_found(
+    repository: Path, name: str, text: str, found: list[tuple[int, str]]
+) -> None:
+    write(repository, name, text.replace("{lines}", "x;\n" * 40))
+    assert [(one.line, one.what) for one in house_sizes.findings(repository)] == found
+
+
 def test_a_stranger_reads_the_readme_to_its_end(repository: Path) -> None:
     write(repository, "README.md", "A line.\n" * 150)
     assert not whats(house_sizes.findings(repository))
