@@ -1,7 +1,7 @@
 """The entry point of the command line: it finds the packages' commands and documents the exit codes.
 
-Each package registers its commands as entry points ``showdown.commands``. This module imports none of them, so a package
-that cannot be imported on this host loses only its own commands.
+Each package registers its commands as entry points ``showdown.commands``. This module imports none of them, so a
+package that cannot be imported on this host loses only its own commands.
 """
 
 import io
