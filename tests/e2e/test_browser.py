@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from deploy.stack.stack import PrivateStack
 from domain.trials.traits import Answer
-from domain.trials.trial import TRANSIENT_REASONS
+from domain.trials.trial import TRANSIENT_REASONS, Reason
 from tests.e2e.conftest import Running
 from tests.unit.matrices import matrix
 from tests.unit.matrices import row as trait_row
@@ -209,7 +209,8 @@ def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None
     expect(traffic.get_by_role("heading")).to_have_text("Traffic over time")
     report = page.request.get(f"/api/v1{campaign}/report").json()
     # A busy machine spoils trials, and says so; the page must then show just that. Any other trial must be valid.
-    assert [trial for trial in report["invalid"] if not TRANSIENT_REASONS & set(trial["reasons"])] == []
+    spoilt = TRANSIENT_REASONS | {Reason.PROBE_LOSS}  # of the two hundred events of a busy machine's window, a dozen
+    assert [trial for trial in report["invalid"] if not spoilt & set(trial["reasons"])] == []
     assert report["failed_attempts"] == []
     expect(page.get_by_role("link", name="Cancel")).to_have_count(0)
     expect(page.locator("#results")).to_contain_text(re.compile(rf"valid, {len(report['invalid'])}\s+invalid"))

@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
 from domain.runs.comparison import MOST_SIDES
-from tests.e2e.test_barriers import VIEWS
 from tests.e2e.test_paper import BEYOND, on_paper
 from tests.pictures.barriers import barriers
 from tests.pictures.window import window_of
@@ -67,7 +66,7 @@ def tab(chromium: Browser, client: FlaskClient) -> Iterator[Tab]:
 def test_all_sides_are_readable_on_a_screen_and_a_telephone(tab: Tab, runs: list[str]) -> None:
     tab.goto(f"/compare?baseline={runs[0]}&other={';'.join(runs[1:])}")
     assert tab.get_by_role("columnheader", name=f"Side {MOST_SIDES}").count() == 3
-    assert barriers(tab, VIEWS) == []
+    assert barriers(tab) == []
 
 
 def test_the_first_column_stays_while_a_telephone_shows_the_last_side(tab: Tab, runs: list[str]) -> None:
