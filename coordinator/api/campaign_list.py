@@ -15,9 +15,10 @@ from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store.campaigns import campaign_list as store
 from coordinator.store.campaigns import keeping
-from coordinator.store.campaigns.campaign_list import Archived, BadCursor, CampaignLine, Order, Page, Wanted
+from coordinator.store.campaigns.campaign_list import Archived, CampaignLine, Order, Page, Wanted
 from coordinator.store.campaigns.views import CampaignView
 from coordinator.store.lifecycle import transitions
+from coordinator.store.rows.cursors import BadCursor
 from coordinator.store.rows.times import iso
 from coordinator.store.upkeep import deletion
 from coordinator.telemetry.reader import TelemetryUnavailable

@@ -7,7 +7,7 @@ from flask import abort
 from pydantic import BaseModel, Field
 
 from coordinator.services import services
-from coordinator.store.campaigns.campaign_list import BadCursor
+from coordinator.store.rows.cursors import BadCursor
 from coordinator.store.runs import series as store
 from coordinator.store.runs import series_list as store_list
 from coordinator.store.runs.series_list import SeriesPage, Sought

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from docs.generator.tables import table
-from domain.loads.metric import Metric
+from domain.loads.metric import PRICED, Metric
 from domain.reports.figure_tables import figure_tables
 from domain.reports.report import CampaignReport, CellResult, Family, Price
 from domain.values.texts import counted, estimate_text, optional_text
@@ -38,13 +38,6 @@ def _figures(report: CampaignReport) -> Iterator[str]:
             yield table(("datapath", *one.heads), texts)
 
 
-_PRICED = {
-    Metric.CPU_US_PER_REQUEST: "CPU per request",
-    Metric.LATENCY_P50_US: "p50 latency",
-    Metric.LATENCY_P99_US: "p99 latency",
-}
-
-
 def _conditions(report: CampaignReport) -> Iterator[str]:
     """What each condition costs a datapath, relative to itself without it: a row for both, a column for each metric."""
     metrics = tuple(dict.fromkeys(one.metric for one in report.condition_costs))
@@ -72,7 +65,7 @@ def _prices(report: CampaignReport) -> Iterator[str]:
 def _price_row(price: Price) -> tuple[str, ...]:
     where = f"{price.workload}, {price.level}"
     cost = estimate_text(price.us, price.low_us, price.high_us)
-    return f"`{price.datapath}`", f"`{price.over}`", where, _PRICED[price.metric], cost, f"{price.pairs}"
+    return f"`{price.datapath}`", f"`{price.over}`", where, PRICED[price.metric], cost, f"{price.pairs}"
 
 
 def _verdicts(report: CampaignReport) -> str:

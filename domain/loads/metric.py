@@ -1,5 +1,6 @@
 """The figures by which datapaths are compared, and at which levels each is."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from domain.loads.load import CapacityLoad, ClosedLoad, OpenLoad, ShareLoad
@@ -58,6 +59,14 @@ def metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple
     if isinstance(level, CapacityLoad):
         return CAPACITY_METRICS
     return CLOSED_METRICS if isinstance(level, ClosedLoad) else OPEN_METRICS
+
+
+PRICED: Mapping[Metric, str] = {
+    Metric.CPU_US_PER_REQUEST: "CPU per request",
+    Metric.LATENCY_P50_US: "p50 latency",
+    Metric.LATENCY_P99_US: "p99 latency",
+}
+"""The metrics that have a price, as sentences call them."""
 
 
 def share_metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple[Metric, ...]:

@@ -4,6 +4,7 @@ They have at most 25 words. A colon or a semicolon begins another count, and the
 """
 
 import ast
+import inspect
 import io
 import re
 import sys
@@ -79,23 +80,22 @@ def of_texts(name: str, texts: Iterator[Text]) -> Iterator[Finding]:
 
 
 def _document(text: str) -> Iterator[Text]:
-    return paragraphs(_MEASURED.sub(lambda match: "\n" * match[0].count("\n"), text))
+    return paragraphs(_MEASURED.sub(_lines_only, text))
+
+
+def _lines_only(match: re.Match[str]) -> str:
+    """What keeps the numbers of the lines behind it."""
+    return "\n" * match[0].count("\n")
 
 
 def _python(text: str) -> Iterator[Text]:
     """Docstrings, strings after an attribute, comments, and help texts of commands and fields."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            yield from paragraphs(_dedented(node.value.value), node.lineno)
+            yield from paragraphs(inspect.cleandoc(node.value.value), node.lineno)
         if isinstance(node, ast.keyword) and node.arg in _READ and isinstance(node.value, ast.Constant):
             yield from paragraphs(str(node.value.value), node.value.lineno)
     yield from paragraphs_of_comments(text)
-
-
-def _dedented(text: str) -> str:
-    first, _, rest = text.partition("\n")
-    margin = min((len(line) - len(line.lstrip()) for line in rest.splitlines() if line.strip()), default=0)
-    return "\n".join([first, *(line[margin:] for line in rest.splitlines())])
 
 
 def paragraphs_of_comments(text: str) -> Iterator[Text]:
@@ -123,7 +123,7 @@ def _c(text: str) -> Iterator[Text]:
 def _page(text: str) -> Iterator[Text]:
     """The texts of a template, between the tags and statements that begin something new."""
     for pattern in (_HIDDEN, _INLINE):
-        text = pattern.sub(lambda match: "\n" * match[0].count("\n"), text)
+        text = pattern.sub(_lines_only, text)
     text, at = _VALUE.sub("Value", text), 0
     for tag in _TAG.finditer(text + "<end>"):
         if between := " ".join(text[at : tag.start()].split()):

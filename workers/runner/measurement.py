@@ -113,6 +113,7 @@ class Measuring:
 
     def _read(self, trial_run: TrialRun) -> _Reading | None:
         try:
+            trial_run.check_proxies()
             counters, answered = self._drained(trial_run), trial_run.origin.requests()
             origins = {} if counters.origins is None else trial_run.origin.connections()
             named = trial_run.origin.named() if self.workload.counts_by_name else {}

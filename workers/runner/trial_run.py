@@ -15,7 +15,7 @@ from domain.trials.trial import Reason
 from domain.values.texts import error_text
 from domain.values.use import Use
 from probes.base import LabView
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.datapaths.base import Attachment, Datapath, DatapathError, raised_by
 from workers.lab import affinity, certificates
 from workers.lab.cgroups import Group, own_group
 from workers.lab.cleanup import CleanupRegister
@@ -137,14 +137,15 @@ class TrialRun:
             self.authority = str(terminates or certificates.of(self.lab).authority)
 
     def counters(self) -> Counters:
-        """The datapath's counters. Raises ``DatapathError``, also if a proxy may by now use CPUs that it must not."""
+        """The datapath's counters. Raises ``DatapathError``."""
         if self.attachment is None:
             raise DatapathError("the datapath is not attached")
-        try:
-            affinity.check_proxies(self.lab.spec, self.lab.processes)
-        except affinity.AffinityError as error:
-            raise DatapathError(f"{self.label}: {error}") from error
         return self.attachment.counters()
+
+    def check_proxies(self) -> None:
+        """Raises ``DatapathError`` if a thread of a proxy may by now use CPUs that it must not."""
+        with raised_by(self.label):
+            affinity.check_proxies(self.lab.spec, self.lab.processes)
 
     def sample_conntrack(self) -> None:
         """Record the peak of the DUT's conntrack count, because entries expire after their connection."""

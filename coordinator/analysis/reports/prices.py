@@ -14,16 +14,10 @@ from coordinator.analysis.trials.campaign_results import CampaignResults
 from coordinator.analysis.trials.declared import declared_cautions
 from coordinator.analysis.trials.slow import lack_of_slow
 from domain.campaigns.campaign import Cell
-from domain.loads.metric import Metric, metrics_of
+from domain.loads.metric import PRICED, Metric, metrics_of
 from domain.reports.report import MIN_PAIRS, Price
 from domain.values.names import FUNCTIONS
 from domain.values.texts import estimate_text, number_text
-
-_PRICED = {
-    Metric.CPU_US_PER_REQUEST: "CPU per request",
-    Metric.LATENCY_P50_US: "p50 latency",
-    Metric.LATENCY_P99_US: "p99 latency",
-}
 
 
 def prices_of(data: CampaignResults) -> tuple[Price, ...]:
@@ -36,7 +30,7 @@ def prices_of(data: CampaignResults) -> tuple[Price, ...]:
         for workload in data.campaign.workloads
         for level, load in data.campaign.levels.items()
         for metric in metrics_of(load)
-        if metric in _PRICED
+        if metric in PRICED
         for price in _prices(data, workload, level, metric)
     )
 
@@ -101,7 +95,7 @@ def _sentence(data: CampaignResults, price: Price) -> str:
     path = f"the routed path ({price.over})" if price.over == data.limit else price.over
     where = place_of(data, price.workload, (price.level,))
     name = FUNCTIONS.get(function, function)
-    verb, cost = cost_words(price, _PRICED[price.metric])
+    verb, cost = cost_words(price, PRICED[price.metric])
     return f"{name} ({price.datapath}) {verb} {cost} over {path} {where}, {price.pairs} pairs{_remark(price)}."
 
 

@@ -1,7 +1,5 @@
 """The list of campaigns: one query with search, filters and order, in pages, for REST and the web page."""
 
-import base64
-import binascii
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,15 +12,12 @@ from sqlalchemy.orm import Session
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.store.campaigns.keeping import Keeping, LabelRow, keeping_of, labelled
 from coordinator.store.campaigns.views import CampaignSummary, block_counts, summary_of
+from coordinator.store.rows.cursors import NOT_OURS, BadCursor, decoded, encoded
 from coordinator.store.rows.models import CampaignRow
 from domain.reports.outcome import Outcome
 
 _NOT_ENDED = 1e15  # sorts after every time: what still runs is the newest by its end
 MAX_WORDS = 8  # of a search; each is a condition of the query
-
-
-class BadCursor(ValueError):
-    """The cursor is not one of this list."""
 
 
 class Archived(StrEnum):
@@ -97,8 +92,7 @@ class _Cursor:
     backwards: bool
 
     def encode(self, order: Order) -> str:
-        text = json.dumps([order.value, self.value, self.campaign_id, self.backwards], allow_nan=False)
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        return encoded(order.value, self.value, self.campaign_id, self.backwards)
 
 
 def campaign_page(session: Session, wanted: Wanted, *, limit: int, cursor: str = "") -> Page:
@@ -214,16 +208,12 @@ def _cursor_of(row: Any, order: Order, *, backwards: bool = False) -> str:
 
 
 def _decoded(text: str, order: Order) -> _Cursor:
-    try:
-        data = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        of_order, value, campaign_id, backwards = data
-    except (ValueError, TypeError, binascii.Error, RecursionError):
-        raise BadCursor("is not a cursor of this list: use the next or previous of an answer") from None
+    of_order, value, campaign_id, backwards = decoded(text, 4)
     is_value = isinstance(value, str) if order in (Order.NAME, Order.NAME_DOWN) else _is_time(value)
     if of_order != order or not is_value or not isinstance(campaign_id, str) or not isinstance(backwards, bool):
         raise BadCursor("is a cursor of a list in another order: begin again without it")
     if "\0" in campaign_id or (isinstance(value, str) and "\0" in value):  # PostgreSQL would fail at the question
-        raise BadCursor("is not a cursor of this list: use the next or previous of an answer")
+        raise BadCursor(NOT_OURS)
     return _Cursor(value, campaign_id, backwards)
 
 

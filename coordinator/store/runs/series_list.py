@@ -1,8 +1,5 @@
 """The list of series, in pages: the one with the newest campaign first."""
 
-import base64
-import binascii
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +8,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from coordinator.store.campaigns.campaign_list import MAX_WORDS, BadCursor, part_of
+from coordinator.store.campaigns.campaign_list import MAX_WORDS, part_of
 from coordinator.store.campaigns.keeping import labelled
+from coordinator.store.rows.cursors import NOT_OURS, BadCursor, decoded, encoded
 from coordinator.store.rows.times import iso
 from coordinator.store.runs.series import SeriesPointRow
 from domain.runs.trend import Series
-
-_NOT_OURS = "is not a cursor of this list: use the next or previous of an answer"
 
 
 @dataclass(frozen=True)
@@ -108,16 +104,12 @@ def _beside(spans: Subquery, last: float, series: str, *, before: bool) -> Colum
 
 
 def _encoded(row: Any, *, backwards: bool) -> str:
-    text = json.dumps([row.last, row.series, backwards], allow_nan=False)
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return encoded(row.last, row.series, backwards)
 
 
 def _decoded(text: str) -> tuple[float, str, bool]:
-    try:
-        last, series, backwards = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, TypeError, binascii.Error, RecursionError):
-        raise BadCursor(_NOT_OURS) from None
+    last, series, backwards = decoded(text, 3)
     is_place = isinstance(last, float) and isinstance(series, str) and isinstance(backwards, bool)
     if not is_place or not math.isfinite(last) or "\0" in series:  # PostgreSQL would fail at the question
-        raise BadCursor(_NOT_OURS)
+        raise BadCursor(NOT_OURS)
     return last, series, backwards

@@ -14,6 +14,11 @@ from domain.trials.traits import TraitMatrix
 from domain.values.names import is_token_name
 
 
+def _given(**texts: str) -> dict[str, str]:
+    """Those that are not empty."""
+    return {name: text for name, text in texts.items() if text}
+
+
 class ServiceMethods(Connection):
     """The methods that concern no single campaign."""
 
@@ -102,13 +107,11 @@ class ServiceMethods(Connection):
 
     def series(self, *, search: str = "", host: str = "", label: str = "") -> dict[str, Any]:
         """Series of campaigns, the one with the newest campaign first; by name, host or label of a campaign."""
-        wanted = {"q": search, "host": host, "label": label}
-        return self._ask("GET", "series", params={name: text for name, text in wanted.items() if text})
+        return self._ask("GET", "series", params=_given(q=search, host=host, label=label))
 
     def all_series(self, *, search: str = "", host: str = "", label: str = "") -> Iterator[dict[str, Any]]:
         """Every such series, page after page."""
-        wanted = {"q": search, "host": host, "label": label}
-        return self._pages("series", "series", {name: text for name, text in wanted.items() if text})
+        return self._pages("series", "series", _given(q=search, host=host, label=label))
 
     def trends(self, series_id: str) -> TrendReport:
         """A series with all its trends."""

@@ -5,8 +5,9 @@ from sqlalchemy import inspect, select
 
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.store.campaigns import keeping
-from coordinator.store.campaigns.campaign_list import Archived, BadCursor, Order, Page, Wanted, campaign_page
+from coordinator.store.campaigns.campaign_list import Archived, Order, Page, Wanted, campaign_page
 from coordinator.store.campaigns.keeping import DeletionRow
+from coordinator.store.rows.cursors import BadCursor
 from coordinator.store.rows.models import Base, CampaignRow
 from coordinator.store.rows.quarantine import Kind, set_aside
 from domain.reports.outcome import Outcome
