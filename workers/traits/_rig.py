@@ -15,6 +15,7 @@ from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
 from workers.lab.process import Process, tree
 from workers.lab.spec import LabSpec
+from workers.traits._http import ASKING, HttpStream, Stream
 from workers.traits._witness import CONVERSATION_S, Order, Visit, Witness, body, family_of, running_witness
 
 CONNECT_S = 1.0
@@ -31,13 +32,17 @@ class TraitError(RuntimeError):
 
 @dataclass
 class Rig:
-    """A lab with its datapath. ``links`` and ``maps`` are the BPF objects that attaching it created."""
+    """A lab with its datapath. ``links`` and ``maps`` are the BPF objects that attaching it created.
+
+    With ``http`` each conversation is a request with its answer.
+    """
 
     lab: Lab
     attachment: Attachment
     witness: Witness
     links: Sequence[OwnLink] = ()
     maps: Sequence[OwnMap] = ()
+    http: bool = False
 
     @property
     def proxies(self) -> list[Process]:
@@ -53,12 +58,12 @@ class Rig:
         """A new random token."""
         return secrets.token_hex(16)
 
-    def connect(self, timeout_s: float = CONNECT_S) -> socket.socket:
+    def connect(self, timeout_s: float = CONNECT_S) -> Stream:
         """A connection from the client's namespace to its destination. Raises ``OSError``."""
         client = self.lab.client_endpoint
         connection = netns.call_in(client.netns, lambda: client.connect(timeout_s))
         connection.settimeout(timeout_s)
-        return connection
+        return HttpStream(connection, ASKING) if self.http else connection
 
     def datagram_socket(self, timeout_s: float) -> socket.socket:
         """A UDP socket in the client's namespace, connected to the client's destination. Raises ``OSError``."""
@@ -121,7 +126,7 @@ class Rig:
 class OpenConnection:
     """An established connection to the witness, which echoes its data."""
 
-    connection: socket.socket
+    connection: Stream
     token: str
 
     @property
@@ -137,7 +142,7 @@ class OpenConnection:
             raise OSError("the connection ended")
 
 
-def receive(connection: socket.socket, size_bytes: int) -> bytes:
+def receive(connection: Stream, size_bytes: int) -> bytes:
     """``size_bytes`` bytes, or fewer if the peer closes first. Raises ``OSError``."""
     parts, missing = [], size_bytes
     while missing and (part := connection.recv(min(missing, 1 << 18))):
@@ -163,7 +168,8 @@ def rig(datapath: Datapath, register: CleanupRegister, ip_version: int = 4) -> I
         )
         lab = stack.enter_context(built(spec, register))
         lab.client_endpoint = datapath.client_endpoint(lab)
-        witness = stack.enter_context(running_witness(lab))
+        http = "http" in datapath.services
+        witness = stack.enter_context(running_witness(lab, http=http))
         links, maps = set(objects.own_links()), set(objects.own_maps())
         attachment = stack.enter_context(datapath.attached(lab))
         ready_rig = Rig(
@@ -172,6 +178,7 @@ def rig(datapath: Datapath, register: CleanupRegister, ip_version: int = 4) -> I
             witness,
             [one for number, one in objects.own_links().items() if number not in links],
             [one for number, one in objects.own_maps().items() if number not in maps],
+            http,
         )
         ready_rig.wait_until_ready()
         yield ready_rig

@@ -16,6 +16,7 @@ from functools import partial
 
 from workers.lab import netns
 from workers.lab.lab import Lab
+from workers.traits._http import ANSWERING, HttpStream, Stream
 
 CONVERSATION_S = 10.0
 """A stalled conversation ends after this time."""
@@ -47,13 +48,14 @@ def body(token: str, way: str, size_bytes: int) -> bytes:
 
 @dataclass
 class Visit:
-    """One connection, as the witness saw it."""
+    """One connection, as the witness saw it. ``forwarded_for``: the client's address as an HTTP gateway reports it."""
 
     token: str
     peer: tuple[str, int]
     reached_at: tuple[str, int]
     received: int = 0
     digest: str = ""
+    forwarded_for: str = ""
     ended: threading.Event = field(default_factory=threading.Event)
 
     def got(self, expected: bytes, wait_s: float = 2.0) -> bool:
@@ -65,7 +67,8 @@ class Visit:
 class Witness:
     """A TCP server on the origin's port, and a UDP echo server. See :func:`running_witness`."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *, http: bool = False) -> None:
+        self._http = http
         self._visits: dict[str, Visit] = {}
         self._news = threading.Condition()
         self._open: list[socket.socket] = []
@@ -103,13 +106,15 @@ class Witness:
                 self._open.append(connection)
                 self._start(self._serve, connection, peer)
 
-    def _serve(self, connection: socket.socket, peer: tuple[str, int]) -> None:
+    def _serve(self, accepted: socket.socket, peer: tuple[str, int]) -> None:
         visit = None
+        connection: Stream = HttpStream(accepted, ANSWERING) if self._http else accepted
         with connection, contextlib.suppress(OSError, ValueError):  # the client sees that it was cut off
-            stream = connection.makefile("rb", buffering=0)
-            order = Order(**json.loads(_line(stream)))
+            order = Order(**json.loads(_line(connection)))
             own = connection.getsockname()
             visit = Visit(order.token, (peer[0], peer[1]), (own[0], own[1]))
+            if isinstance(connection, HttpStream):
+                visit.forwarded_for = connection.forwarded_for
             with self._news:
                 self._visits[order.token] = visit
                 self._news.notify_all()
@@ -128,9 +133,9 @@ class Witness:
 
 
 @contextmanager
-def running_witness(lab: Lab) -> Iterator[Witness]:
-    """A witness in the lab's server namespace. Raises ``OSError``."""
-    witness = Witness(lab)
+def running_witness(lab: Lab, *, http: bool = False) -> Iterator[Witness]:
+    """A witness in the lab's server namespace, which may converse within HTTP. Raises ``OSError``."""
+    witness = Witness(lab, http=http)
     try:
         yield witness
     finally:
@@ -142,7 +147,7 @@ def family_of(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def _converse(connection: socket.socket, order: Order, visit: Visit) -> None:
+def _converse(connection: Stream, order: Order, visit: Visit) -> None:
     answer = body(order.token, "down", order.gives)
     if order.first:
         connection.sendall(answer)
@@ -161,10 +166,10 @@ def _converse(connection: socket.socket, order: Order, visit: Visit) -> None:
         connection.sendall(answer)
 
 
-def _line(stream: socket.SocketIO) -> bytes:
+def _line(connection: Stream) -> bytes:
     line = b""
     while not line.endswith(b"\n") and len(line) < 1000:
-        byte = stream.read(1)
+        byte = connection.recv(1)
         if not byte:
             raise ValueError("no order came")
         line += byte

@@ -15,8 +15,10 @@ class ClientAddress(Trait):
         """See the contract."""
         rig = bench.shared()
         with rig.open_connection() as opened:
-            client, seen = opened.client, rig.visit_of(opened.token).peer
+            client, visit = opened.client, rig.visit_of(opened.token)
+        seen = visit.peer
         if seen[0] != client[0]:
-            return no(f"The client connected from {client[0]}, the origin saw {seen[0]}.")
+            reported = f" X-Forwarded-For names {visit.forwarded_for}." if visit.forwarded_for else ""
+            return no(f"The client connected from {client[0]}, the origin saw {seen[0]}.{reported}")
         port = "its port too" if seen[1] == client[1] else f"another port ({seen[1]} for {client[1]})"
         return yes(f"The client connected from {client[0]}, the origin saw {seen[0]}, and {port}.")

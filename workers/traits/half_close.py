@@ -6,7 +6,7 @@ from domain.trials.traits import Finding
 from domain.values.texts import error_text
 from workers.traits._rig import Rig, receive
 from workers.traits._witness import Order, body
-from workers.traits.base import Bench, Trait, no, yes
+from workers.traits.base import Bench, Trait, no, not_applicable, yes
 
 BYTES = 100_000
 WAIT_S = 2.0
@@ -25,6 +25,8 @@ class HalfClose(Trait):
     def check(self, bench: Bench) -> Finding:
         """See the contract."""
         rig = bench.shared()
+        if rig.http:
+            return not_applicable("It carries HTTP, whose messages end by themselves: connections are its own.")
         answered, taken = _client_ends_first(rig), _origin_ends_first(rig)
         if answered == taken == "":
             return yes(f"The side that closed first still got exactly {BYTES:,} bytes from the other.")

@@ -53,6 +53,11 @@ KNOWN = {
         "connection_state": YES, "l7_visible": NO,
     },
     "ebpf_xdp": {"connection_state": NO, "fails_closed": YES, "udp": YES},
+    # It speaks HTTP, and connects to the origins itself.
+    "gateway_tproxy": {
+        "client_address": NO, "original_destination": YES, "udp": NO, "half_close": NA, "large_bodies": YES,
+        "proxy_restart": YES, "fails_closed": YES, "connection_state": YES, "l7_visible": YES, "ipv6": YES,
+    },
     # Its map holds the listener of the proxy that was killed.
     "ebpf_sk_lookup": {"proxy_restart": NO},
 }  # fmt: skip
@@ -73,6 +78,12 @@ def test_what_is_known_is_found(name: str, tmp_path: Path) -> None:
     findings = found(DATAPATHS[name], tmp_path, *KNOWN[name])
     assert answers(findings) == KNOWN[name], findings
     assert list(tmp_path.iterdir()) == []  # the register names nothing any more
+
+
+@in_windows
+def test_a_gateway_reports_the_address_that_it_hides(tmp_path: Path) -> None:
+    evidence = found(DATAPATHS["gateway_explicit"], tmp_path, "client_address")["client_address"].evidence
+    assert evidence.endswith("the origin saw 198.19.0.1. X-Forwarded-For names 198.18.0.2.")
 
 
 @in_windows

@@ -74,8 +74,8 @@ class MatrixRun:
     def _findings(self, datapath: Datapath, host: HostCapabilities) -> dict[str, Finding]:
         if unmet := datapath.unmet_requirements(host):
             return dict.fromkeys(self.traits, not_run(" ".join(unmet)))
-        if datapath.services:
-            only = f"It carries {' and '.join(sorted(datapath.services))} only; these tests converse over plain TCP."
+        if datapath.services and "http" not in datapath.services:
+            only = f"It carries {' and '.join(sorted(datapath.services))} only; these tests converse over TCP or HTTP."
             return dict.fromkeys(self.traits, not_applicable(only))
         with self.bench(datapath) as bench:
             return {name: _found(trait, bench) for name, trait in self.traits.items()}

@@ -72,16 +72,16 @@ def test_a_datapath_that_the_host_lacks_something_for_is_not_run_and_says_why() 
     assert trait.asked == [] == benches
 
 
-def test_a_datapath_that_carries_http_only_is_not_asked_over_plain_tcp() -> None:
-    class OnlyHttp(FakeDatapath):
-        services = frozenset({"http"})
+def test_a_datapath_that_carries_neither_plain_tcp_nor_http_is_not_asked() -> None:
+    class OnlyH2(FakeDatapath):
+        services = frozenset({"h2"})
 
     trait = FakeTrait("half_close", yes("Seen."))
     what, benches = collecting(trait)
-    found = MatrixRun({"gateway": OnlyHttp(name="gateway")}, what.traits, what.bench).run(HOST)
+    found = MatrixRun({"translator": OnlyH2(name="translator")}, what.traits, what.bench).run(HOST)
     (finding,) = found.rows[0].findings.values()
     assert (finding.answer, trait.asked, benches) == (Answer.NOT_APPLICABLE, [], [])
-    assert finding.evidence == "It carries http only; these tests converse over plain TCP."
+    assert finding.evidence == "It carries h2 only; these tests converse over TCP or HTTP."
 
 
 class NoIpv6(FakeBench):
