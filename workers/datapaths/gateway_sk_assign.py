@@ -1,15 +1,9 @@
-"""tc ingress ``bpf_sk_assign`` to an AI gateway: steering in eBPF, with the same gateway as ``gateway_tproxy``.
-
-The program assigns the clients' packets to the gateway's sockets, and drops a segment for which it finds none. The
-gateway's connections to the origins are ordinary ones. The routed path is closed, so the datapath fails closed.
-"""
+"""tc ingress ``bpf_sk_assign`` to an AI gateway: ``gateway_tproxy`` with steering in eBPF."""
 
 from contextlib import ExitStack
 
-from bpf.instance import Instance
 from workers.datapaths.base import Attachment, Datapath
-from workers.datapaths.lib import gateway, steering, tc
-from workers.datapaths.lib.proxied import SteeringCounters
+from workers.datapaths.lib import gateway, gateway_steering, tc
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
@@ -32,12 +26,4 @@ class GatewaySkAssign(Datapath):
         return gateway.virtual_endpoint(lab)
 
     def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
-        running = gateway.running(lab, transparent=True)
-        steered = steering.attach_sk_assign(self._programs, lab, stack, running, _crossed, asked=lab.virtual_address)
-        return gateway.Gated(steered)
-
-
-def _crossed(programs: Instance) -> SteeringCounters:
-    """Client packets without a listener count as dropped."""
-    steered, refused = programs.per_cpu_sums("counts")
-    return SteeringCounters(steered, dropped=refused)
+        return gateway_steering.attach_sk_assign(self._programs, lab, stack)

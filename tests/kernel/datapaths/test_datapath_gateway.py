@@ -9,6 +9,7 @@ from domain.trials.trial import Reason, TrialResult
 from tests.host_noise import in_windows
 from tests.kernel.bench import bench
 from tests.kernel.datapaths.declared import of_function
+from tests.kernel.datapaths.test_datapath_terminating import FULL
 from tests.kernel.runner.test_block import reasons
 from tests.kernel.traffic.test_workload_traffic import measure
 from tests.variants import DATAPATHS
@@ -50,6 +51,9 @@ def test_gateways_keep_their_promises_under_chats(tmp_path: Path) -> None:
         assert figures["limits_missed"] == 0
         assert sent["failed"] == 0, "the gateway sends what an origin fails to another one"
         assert counters.repeated_requests == trial.proof.origin_named["failed"] > 0
+        proven = {f"{FULL} http/1.1"} if DATAPATHS[label].terminates_tls else set()
+        assert set(trial.proof.handshakes or {}) == set(counters.handshakes or {}) == proven
+        assert bool(trial.proof.verified_handshakes) == bool(proven)
         assert figures["streams_per_core"] > 0
         assert 0 < figures["streams_per_mib"] < 100
 
@@ -81,9 +85,7 @@ def ask(lab: Lab, head: str) -> int:
     client = lab.client_endpoint
 
     def talk() -> int:
-        import socket
-
-        with socket.create_connection((client.address, client.port), timeout=5) as connection:
+        with client.connect(5) as connection:
             text = f"POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nContent-Length: 0\r\n{head}\r\n"
             connection.sendall(text.encode())
             return int(connection.recv(64).split()[1])
@@ -91,9 +93,9 @@ def ask(lab: Lab, head: str) -> int:
     return netns.call_in(client.netns, talk)
 
 
-@pytest.mark.parametrize("version", [4, 6])
-def test_it_knows_keys_and_models(tmp_path: Path, version: int) -> None:
-    with bench(DATAPATHS["gateway_tproxy"], tmp_path, version) as b:
+@pytest.mark.parametrize(("name", "version"), [("gateway_tproxy", 4), ("gateway_tproxy", 6), ("gateway_tproxy_tls", 6)])
+def test_it_knows_keys_and_models(tmp_path: Path, name: str, version: int) -> None:
+    with bench(DATAPATHS[name], tmp_path, version) as b:
         assert ask(b.lab, "X-Model: small\r\n") == 401
         assert ask(b.lab, "Authorization: Bearer stranger\r\nX-Model: small\r\n") == 401
         assert ask(b.lab, "Authorization: Bearer k01\r\nX-Model: unknown\r\n") == 404

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from domain.trials.counters import Counters
 from domain.values.use import Use
 from workers.datapaths.base import raised_by
-from workers.datapaths.lib import haproxy
+from workers.datapaths.lib import haproxy, termination
 from workers.datapaths.lib.proxied import Proxied
 from workers.lab.addresses import endpoint
 from workers.lab.endpoints import ClientEndpoint
@@ -52,9 +52,9 @@ backend quota
     stick-table type string len 48 size 100k expire 1h store gpc0
 
 frontend steered
-    # TLS in front is one more word of this line: "ssl crt FILE alpn http/1.1".
-    bind {any_address}:{port}{transparent}
+    bind {any_address}:{port}{transparent}%(tls)s
     maxconn {maxconn}
+%(handshakes)s\
     acl completions path_beg %(completions)s
     http-request set-var(txn.key) http_auth_bearer if completions
     http-request set-var(txn.limit) var(txn.key),map_str_int(%(keys)s,0) if completions
@@ -72,7 +72,8 @@ frontend steered
 backend other
     server first %(first)s
 
-%(pools)s"""
+%(pools)s
+%(negotiated)s"""
 LIMIT = "    http-request deny deny_status 429 if completions { var(txn.over) -m int gt 0 }"
 
 _POOL = """\
@@ -90,11 +91,17 @@ def virtual_endpoint(lab: Lab) -> ClientEndpoint:
     return ClientEndpoint(lab.client_ns, lab.virtual_address, lab.origin_port, expected_source=lab.dut_server_address)
 
 
+def tls_endpoint(lab: Lab) -> ClientEndpoint:
+    """:func:`virtual_endpoint` of a gateway that terminates TLS."""
+    return termination.endpoint(virtual_endpoint(lab), lab)
+
+
 @dataclass(frozen=True)
 class Gateway:
-    """A running gateway. Its counters are cumulative since its start."""
+    """A running gateway. Its counters are cumulative since its start. With ``tls`` it terminates TLS."""
 
     proxy: haproxy.HaProxy
+    tls: bool = False
 
     def connections_and_bytes(self) -> tuple[int, int]:
         """See :class:`workers.datapaths.lib.proxied.Proxy`."""
@@ -110,18 +117,28 @@ class Gateway:
         pools = {model: rows[f"model-{model}"] for model in POOLS}
         return {model: (int(row["hrsp_2xx"]), int(row["wretr"])) for model, row in pools.items()}
 
+    def handshakes(self) -> dict[str, int] | None:
+        """TLS handshakes by what was negotiated; ``None`` without TLS. Raises ``ProxyError``."""
+        return termination.handshakes_at(self.proxy) if self.tls else None
+
     def denied(self) -> int:
         """Requests that it answered itself. Raises ``ProxyError``."""
         return sum(int(row["dreq"]) for row in self.proxy.statistics("-1 1 -1") if row["pxname"] == "steered")
 
 
-def configuration(lab: Lab) -> str:
-    """The configuration behind HAProxy's global section, with places for haproxy.Proxying's values."""
+def configuration(lab: Lab, *, tls: bool = False) -> str:
+    """The configuration behind HAProxy's global section, with places for haproxy.Proxying's values.
+
+    With ``tls`` it terminates TLS. Raises ``OSError``.
+    """
     of_place = [endpoint(address, lab.origin_port) for address in lab.origin_addresses]
     pools = "\n".join(
         _POOL.format(model=model, one=of_place[one], other=of_place[other]) for model, (one, other) in POOLS.items()
     )
     return CONFIG % {
+        "tls": termination.terminating(termination.TLS, lab, "http/1.1") if tls else "",
+        "handshakes": termination.COUNT_HANDSHAKES if tls else "",
+        "negotiated": termination.NEGOTIATED if tls else "",
         "completions": COMPLETIONS,
         "keys": lab.run_dir / "haproxy.keys",
         "limit": LIMIT.replace("{", "{{").replace("}", "}}"),
@@ -132,14 +149,17 @@ def configuration(lab: Lab) -> str:
 
 
 @contextmanager
-def running(lab: Lab, *, transparent: bool) -> Iterator[Gateway]:
-    """Run the gateway in the lab's DUT, from listening to stopped. Raises ``ProxyError`` with nothing left."""
+def running(lab: Lab, *, transparent: bool, tls: bool = False) -> Iterator[Gateway]:
+    """Run the gateway in the lab's DUT, from listening to stopped. With ``tls`` it terminates TLS.
+
+    Raises ``ProxyError`` or ``OSError``, with nothing left.
+    """
     keys = lab.run_dir / "haproxy.keys"
     keys.write_text("".join(f"{key} {limit}\n" for key, limit in KEYS.items()))
     keys.chmod(0o644)
-    how = haproxy.Proxying(transparent=transparent, keeps_client=False, config=configuration(lab))
+    how = haproxy.Proxying(transparent=transparent, keeps_client=False, config=configuration(lab, tls=tls))
     with haproxy.running(lab, how) as proxy:
-        yield Gateway(proxy)
+        yield Gateway(proxy, tls)
 
 
 @dataclass(frozen=True)
@@ -153,10 +173,14 @@ class Gated:
         counters, gateway = self.proxied.counters(), self.proxied.proxy
         with raised_by(self.proxied.name):
             named, repeated = _named(gateway)
-            denied = gateway.denied()
-        return counters.model_copy(
-            update={"bytes": None, "named": named, "refused_requests": denied, "repeated_requests": repeated}
-        )
+            update = {
+                "bytes": None,
+                "named": named,
+                "refused_requests": gateway.denied(),
+                "repeated_requests": repeated,
+                "handshakes": gateway.handshakes(),
+            }
+        return counters.model_copy(update=update)
 
     def use(self) -> Use:
         """What the gateway has used."""

@@ -18,7 +18,24 @@ from workers.lab.lab import Lab
 
 _STEERED = haproxy.Proxying()
 
-_CONFIG = """\
+TLS = " ssl crt CERTIFICATE alpn PROTOCOLS ssl-min-ver TLSv1.3"
+"""The words of a ``bind`` line that terminates TLS; see :func:`terminating`."""
+COUNT_HANDSHAKES = """\
+    # What was negotiated, as the generator reports it too. Session rules run once per connection, after the handshake.
+    tcp-request session set-var(sess.cipher) ssl_fc_cipher
+    tcp-request session set-var(sess.alpn) ssl_fc_alpn
+    tcp-request session set-var(sess.resumed) ssl_fc_is_resumed
+    tcp-request session track-sc1 ssl_fc_protocol,concat(;,sess.cipher),concat(;,sess.alpn),concat(;,sess.resumed) \
+table negotiated
+"""
+"""Lines of a frontend with :data:`TLS`. They use the second counter of HAProxy (``sc1``)."""
+NEGOTIATED = """\
+backend negotiated
+    stick-table type string len 96 size 64 store conn_cnt
+"""
+"""The table of :data:`COUNT_HANDSHAKES`."""
+
+_CONFIG = f"""\
 defaults
     mode tcp
     option contstats
@@ -28,25 +45,17 @@ defaults
     backlog 65535
 
 frontend steered
-    bind {any_address}:{port}{transparent} ssl crt CERTIFICATE alpn h2,http/1.1 ssl-min-ver TLSv1.3
-    maxconn {maxconn}
-    # What was negotiated, as the generator reports it too. Session rules run once per connection, after the handshake.
-    tcp-request session set-var(sess.cipher) ssl_fc_cipher
-    tcp-request session set-var(sess.alpn) ssl_fc_alpn
-    tcp-request session set-var(sess.resumed) ssl_fc_is_resumed
-    tcp-request session track-sc0 ssl_fc_protocol,concat(;,sess.cipher),concat(;,sess.alpn),concat(;,sess.resumed) \
-table negotiated
-    use_backend translated if {{ ssl_fc_alpn h2 }}
+    bind {{any_address}}:{{port}}{{transparent}}{TLS}
+    maxconn {{maxconn}}
+{COUNT_HANDSHAKES}    use_backend translated if {{{{ ssl_fc_alpn h2 }}}}
     default_backend origin
 
 backend origin
-{source}{servers}
+{{source}}{{servers}}
 backend translated
     mode http
-{source}{servers}
-backend negotiated
-    stick-table type string len 96 size 64 store conn_cnt
-"""
+{{source}}{{servers}}
+{NEGOTIATED}"""
 
 
 def endpoint(of_datapath: ClientEndpoint, lab: Lab) -> ClientEndpoint:
@@ -56,8 +65,13 @@ def endpoint(of_datapath: ClientEndpoint, lab: Lab) -> ClientEndpoint:
 
 def proxying(lab: Lab, how: haproxy.Proxying = _STEERED) -> haproxy.Proxying:
     """How the proxy is reached and connects, with TLS on the clients' side. Raises ``OSError``."""
+    return replace(how, config=terminating(_CONFIG, lab, "h2,http/1.1"))
+
+
+def terminating(config: str, lab: Lab, protocols: str) -> str:
+    """A configuration with :data:`TLS`: the lab's certificate, and the protocols for ALPN. Raises ``OSError``."""
     server = certificates.made_for(lab).server
-    return replace(how, config=_CONFIG.replace("CERTIFICATE", str(server)))
+    return config.replace("CERTIFICATE", str(server)).replace("PROTOCOLS", protocols)
 
 
 @dataclass(frozen=True)
@@ -70,13 +84,18 @@ class Terminating:
         """The counters of the steering and of the proxy."""
         counters = self.proxied.counters()
         with raised_by(self.proxied.name):
-            rows = self.proxied.proxy.table("negotiated")
-        return counters.model_copy(update={"handshakes": handshakes_of(rows)})
+            handshakes = handshakes_at(self.proxied.proxy)
+        return counters.model_copy(update={"handshakes": handshakes})
 
     def use(self) -> Use:
         """What the proxy has used."""
         with raised_by(self.proxied.name):
             return self.proxied.proxy.use()
+
+
+def handshakes_at(proxy: haproxy.HaProxy) -> dict[str, int]:
+    """The handshakes that a proxy with :data:`COUNT_HANDSHAKES` has counted. Raises ``ProxyError``."""
+    return handshakes_of(proxy.table("negotiated"))
 
 
 def handshakes_of(rows: Mapping[str, int]) -> dict[str, int]:

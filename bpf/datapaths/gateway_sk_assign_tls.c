@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Every segment of a client is assigned to a socket of the gateway, which terminates TLS. */
+#include "assign_clients.h"
