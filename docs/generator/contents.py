@@ -39,7 +39,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Block]] = {
             ("balance_100", "balance_join"),
             ("failover",),
             ("filter", "filter_million"),
-            ("flood",),
+            ("flood", "flood_limit"),
             ("gateway",),
             ("memory",),
             ("network",),
