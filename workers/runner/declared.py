@@ -39,9 +39,11 @@ def declared(workload: Workload, trial_run: TrialRun, idle_cpu_s_per_s: float, b
         of_attack = flood_figures(evidence.attack, evidence.counters, evidence.opened, evidence.attack_s)
     else:
         of_attack = attack_figures(evidence.attack, evidence.counters.denied_packets, evidence.attack_s)
-    of_proxy = trial_run.used if evidence.encryption.terminated else None
+    tls = evidence.encryption
+    of_proxy = trial_run.used if tls.terminated else None
     proxy_s = of_proxy.cpu_s * trial_run.counted_share if of_proxy else 0.0
-    of_tls = tls_figures(evidence.negotiated, trial_run.timings, evidence.generated_requests, counted, cpu_s, proxy_s)
+    requests = evidence.generated_requests
+    of_tls = tls_figures(tls, evidence.negotiated, trial_run.timings, requests, counted, cpu_s, proxy_s)
     of_host = (*of_attack, *of_tls, *loss_figures(evidence.losses))
     more = (*_of_datapath(trial_run), *evidence.own_figures, *evenness_figures(evidence), *of_host)
     return of_workload.model_copy(update={"figures": (*of_workload.figures, *more)})

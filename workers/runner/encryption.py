@@ -19,11 +19,13 @@ class Encryption:
     """What the clients of a trial were to speak.
 
     ``terminated``: TLS ends in the datapath. ``verifies``: the generator verifies certificates, and reports handshakes.
+    ``each_request``: a connection, and so a handshake, for each request.
     """
 
     expected: bool = False
     terminated: bool = False
     verifies: bool = True
+    each_request: bool = False
     protocol: str = ""  # of ALPN
 
 
@@ -50,6 +52,7 @@ def mismatches(expected: Encryption, found: Negotiated | None, counters: Counter
 
 
 def tls_figures(
+    expected: Encryption,
     found: Negotiated | None,
     timings: Mapping[str, LatencyHistogram],
     requests: int,
@@ -59,13 +62,17 @@ def tls_figures(
 ) -> Iterator[TrialFigure]:
     """The figures of a trial over TLS: ``requests`` of all its traffic, ``counted`` of the counted slices.
 
-    Handshakes per CPU are a figure only where most requests have one. ``cpu_s`` is the CPU time of the whole host,
-    ``proxy_s`` that of the datapath's proxy, if it terminates TLS.
+    Handshakes per CPU, and how long one takes, are figures only where each request has one: else most of them are made
+    at once, before the traffic. ``cpu_s`` is the CPU time of the whole host, ``proxy_s`` that of the datapath's proxy.
     """
     made = sum(found.handshakes.values()) if found is not None else 0
     if found is None or not made:
         return
-    if requests and made >= requests / 2 and cpu_s > 0:
+    resumed = sum(count for kind, count in found.handshakes.items() if kind.endswith(RESUMED))
+    yield TrialFigure(name="resumed", title="TLS sessions resumed", unit="%", most=100.0, value=100 * resumed / made)
+    if not expected.each_request:
+        return
+    if requests:
         of_slices = made * counted / requests
         for name, title, used_s in (
             ("handshakes_per_cpu_s", "TLS handshakes/s per busy CPU", cpu_s),
@@ -73,8 +80,6 @@ def tls_figures(
         ):
             if used_s > 0:
                 yield TrialFigure(name=name, title=title, unit="/s", value=of_slices / used_s)
-    resumed = sum(count for kind, count in found.handshakes.items() if kind.endswith(RESUMED))
-    yield TrialFigure(name="resumed", title="TLS sessions resumed", unit="%", most=100.0, value=100 * resumed / made)
     for percentile in (50, 99):
         value_ns = timings["handshake"].percentile_ns(percentile) if "handshake" in timings else None
         if value_ns is not None:

@@ -131,6 +131,7 @@ class TrialRun:
             expected=datapath.terminates_tls or workload.encrypted,
             terminated=datapath.terminates_tls,
             verifies=generator.verifies,
+            each_request=workload.connects_each_request,
             protocol="h2" if workload.service == "h2" else "",
         )
         if terminates or workload.encrypted:

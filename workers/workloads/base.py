@@ -94,6 +94,9 @@ class Workload(ABC):
         """Whether clients speak TLS on every datapath, and not just on those that terminate it."""
         return self.service in ("https", "h2")
 
+    connects_each_request: ClassVar[bool] = False
+    """Each request has a connection of its own, and a handshake where there is TLS."""
+
     counts_by_name: ClassVar[bool] = False
     """Generator and origin count its requests by name, such as API keys (``TargetTraffic.named``)."""
 

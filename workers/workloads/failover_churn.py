@@ -11,4 +11,5 @@ class FailoverChurn(Failover):
     name = "failover_churn"
     summary = "HTTP/1.1 GET with a connection per request while an origin dies and comes back."
     generated = "http_churn"
+    connects_each_request = True
     kept_connections: ClassVar[bool] = False

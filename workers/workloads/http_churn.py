@@ -22,6 +22,7 @@ class HttpChurn(OwnWorkload):
         Parameter(name="client_addresses", unit="addresses", default=1, minimum=1, maximum=100,
                   summary="Addresses that the client's connections come from, in turn."),
     )  # fmt: skip
+    connects_each_request = True
     of_the_lab: ClassVar[frozenset[str]] = frozenset({"client_addresses"})
 
     def plan(self, level: ClosedLoad | OpenLoad, parameters: Mapping[str, int] = DEFAULTS) -> GeneratorPlan:

@@ -9,3 +9,4 @@ class HttpsChurn(HttpsWorkload):
     name = "https_churn"
     summary = "HTTP/1.1 GET with a TLS 1.3 connection per request: handshakes/s, handshake time, CPU per handshake."
     generated = "http_churn"
+    connects_each_request = True

@@ -62,14 +62,17 @@ def test_without_connections_there_is_nothing_to_compare() -> None:
 
 def test_the_figures_of_tls_are_those_that_mean_something() -> None:
     timings = {"handshake": LatencyHistogram.of(dict.fromkeys([1_000_000, 2_000_000, 9_000_000], 1))}
-    churn = tls_figures(Negotiated({H1: 300, f"{H1} resumed": 100}, 400), timings, requests=400, counted=200, cpu_s=0.5)
+    each = Encryption(expected=True, each_request=True)
+    churn = tls_figures(
+        each, Negotiated({H1: 300, f"{H1} resumed": 100}, 400), timings, requests=400, counted=200, cpu_s=0.5
+    )
     assert {one.name: round(one.value) for one in churn} == {
         "handshakes_per_cpu_s": 400, "resumed": 25, "handshake_p50": 2, "handshake_p99": 9,
     }  # fmt: skip
-    at_proxy = tls_figures(Negotiated({H1: 400}, 400), {}, requests=400, counted=200, cpu_s=0.5, proxy_s=0.25)
+    at_proxy = tls_figures(each, Negotiated({H1: 400}, 400), {}, requests=400, counted=200, cpu_s=0.5, proxy_s=0.25)
     assert {one.name: one.value for one in at_proxy if "cpu" in one.name} == {
         "handshakes_per_cpu_s": 400, "handshakes_per_proxy_cpu_s": 800,
     }  # fmt: skip
-    kept = tls_figures(Negotiated({H1: 8}, 8), timings, requests=400, counted=200, cpu_s=0.5)
-    assert "handshakes_per_cpu_s" not in {one.name for one in kept}
-    assert list(tls_figures(None, {}, 400, 200, 0.5)) == []
+    kept = tls_figures(Encryption(expected=True), Negotiated({H1: 390}, 390), timings, 400, 200, 0.5)
+    assert [one.name for one in kept] == ["resumed"], "kept connections make their handshakes before the traffic"
+    assert list(tls_figures(each, None, {}, 400, 200, 0.5)) == []
