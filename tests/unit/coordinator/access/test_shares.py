@@ -1,5 +1,6 @@
 """Read-only links: they open one campaign to read, and nothing else; their secret is in no address that is sent."""
 
+import gzip
 import re
 from collections.abc import Iterator
 
@@ -11,11 +12,14 @@ from coordinator.access import sharing
 from coordinator.store.people.shares import ShareRow
 from domain.hosts.host_tokens import hash_of
 from tests.unit.coordinator.access.callers import audited, bearer, browser_of, new_share, new_token
-from tests.unit.coordinator.coordinator_app import CoordinatorApp
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 from tests.unit.coordinator.pages import csrf
 
-PAGES = ("", "/verdicts", "/why", "/trials", "/report.html")
-FILES = ("report", "results", "verdicts", "results.csv", "verdicts.csv", "carrying.csv", "report.md", "trials")
+PAGES = ("", "/verdicts", "/why", "/hosts", "/trials", "/report.html")
+FILES = (
+    "report", "results", "verdicts", "results.csv", "verdicts.csv", "carrying.csv", "report.md", "trials",
+    "bundle.tar.gz",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,34 @@ def test_a_link_opens_its_campaign_to_read(coordinator_app: CoordinatorApp, camp
             assert answer.data, name
             assert answer.headers["Cache-Control"] == "no-store"
             assert answer.headers["X-Robots-Tag"] == "noindex, nofollow"
+
+
+def test_no_page_or_file_of_a_link_names_people(coordinator_app: CoordinatorApp) -> None:
+    anna = bearer(new_token(coordinator_app, "anna-the-submitter", "submit"))
+    coordinator_app.register()
+    sent = coordinator_app.client.post("/api/v1/campaigns", json=campaign(blocks=1), headers=anna)
+    campaign_id = sent.json["id"]
+    coordinator_app.run_block()
+    noted = {"note": "as anna-the-submitter asked"}
+    assert coordinator_app.client.patch(f"/api/v1/campaigns/{campaign_id}", json=noted, headers=anna).status_code == 200
+    assert "anna-the-submitter" in coordinator_app.client.get(f"/api/v1/campaigns/{campaign_id}", headers=anna).text
+    client = visitor(coordinator_app, new_share(coordinator_app, campaign_id)["secret"])
+    for path in (*(f"/campaigns/{campaign_id}{one}" for one in PAGES), f"/campaigns/{campaign_id}/progress"):
+        assert "anna-the-submitter" not in client.get(path).text, path
+    for name in FILES:
+        data = client.get(f"/api/v1/campaigns/{campaign_id}/{name}").data
+        if name.endswith(".gz"):
+            data = gzip.decompress(data)
+            assert b"report.json" in data
+        assert b"anna-the-submitter" not in data, name
+
+
+def test_a_bundle_of_a_link_is_checked_with_the_key_that_it_may_read(
+    coordinator_app: CoordinatorApp, campaign_id: str
+) -> None:
+    sent = bearer(new_share(coordinator_app, campaign_id)["secret"])
+    key = coordinator_app.client.get("/api/v1/key", headers=sent)
+    assert (key.status_code, key.json) == (200, coordinator_app.get("key").json)
 
 
 def test_a_link_opens_nothing_else(coordinator_app: CoordinatorApp, campaign_id: str) -> None:
