@@ -1,7 +1,8 @@
 """The pages of series: their list, and one series with its trends, changes and rules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import abort, redirect, render_template, request, url_for
 from pydantic import ValidationError
@@ -13,9 +14,10 @@ from coordinator.api.comparison_sides import BETWEEN_SIDES
 from coordinator.api.series import SeriesQuery
 from coordinator.services import services
 from coordinator.web.entry import blueprint
+from coordinator.web.notice_page import receivers_of, typed_receivers
 from coordinator.web.trend_chart import Group, groups_of, trend_chart
 from domain.runs.comparison import COLUMNS
-from domain.runs.rule import Direction, NewRule
+from domain.runs.rule import Direction, NewRule, Rule, RuleChanges
 from domain.runs.trend import Trend, TrendReport, periods_of
 from domain.values.problems import InvalidInput, Problem, problems_of
 
@@ -58,15 +60,11 @@ def add_rule(series_id: str) -> Response | tuple[str, int]:
     form = request.form
     names = ("workload", "level", "datapath", "reference", "metric")
     watched = dict(zip(names, form.get("watched", "").split(_BETWEEN), strict=False))
-    emails = [word for word in form.get("email", "").replace(",", " ").split() if word]
     wanted = {
         **watched,
         "series": series_id,
         "reference": watched.get("reference") or None,
-        "percent": form.get("percent", ""),
-        "direction": form.get("direction", ""),
-        "webhook": form.get("webhook", "").strip() or None,
-        "email": emails,
+        **_changeable(form),
     }
     try:
         rules_api.add(NewRule.model_validate(wanted))
@@ -77,13 +75,36 @@ def add_rule(series_id: str) -> Response | tuple[str, int]:
     return redirect(url_for("web.trend", series_id=series_id, _anchor="rules"), code=303)
 
 
+@blueprint.post("/rules/<rule_id>/change")
+def change_rule(rule_id: str) -> Response | tuple[str, int]:
+    """Change when a rule reports, and to whom: all of that is in the form."""
+    series_id = rules_api.rule(rule_id).series
+    try:
+        rules_api.change(rule_id, RuleChanges.model_validate(_changeable(request.form)))
+    except ValidationError as error:
+        return _page(series_id, problems_of(error), rule_id), 422
+    except InvalidInput as error:
+        return _page(series_id, error.problems, rule_id), 422
+    return redirect(url_for("web.trend", series_id=series_id, _anchor=f"change-{rule_id}"), code=303)
+
+
 @blueprint.post("/rules/<rule_id>/remove")
 def remove_rule(rule_id: str) -> Response:
     """Stop to watch a trend."""
     return redirect(url_for("web.trend", series_id=rules_api.remove(rule_id).series, _anchor="rules"), code=303)
 
 
-def _page(series_id: str, problems: Sequence[Problem] = ()) -> str:
+def _changeable(form: Mapping[str, str]) -> dict[str, Any]:
+    """What of a rule can be changed, as it was typed."""
+    return {name: form.get(name, "") for name in ("percent", "direction")} | receivers_of(form)
+
+
+def _form_of(one: Rule) -> dict[str, str]:
+    """The way back: the texts of the fields."""
+    return {"percent": f"{one.percent:g}", "direction": one.direction.value} | typed_receivers(one)
+
+
+def _page(series_id: str, problems: Sequence[Problem] = (), changed: str = "") -> str:
     report = api.trend_report(series_id)
     groups = groups_of(report)
     chosen = _chosen(groups)
@@ -104,6 +125,8 @@ def _page(series_id: str, problems: Sequence[Problem] = ()) -> str:
         columns=COLUMNS,
         problems=problems,
         sent=request.form,
+        changed=changed,
+        form_of=_form_of,
         notices=services().settings.notices,
     )
 

@@ -171,6 +171,8 @@ def _forms(target: Target, endpoint: str) -> list[dict[str, Any]]:
         "web.add_replicates": [{"name": "runs", "times": "3", "every": "30 min", "toml": TEXT}],
         "web.add_rule": [WATCH_FORM],
         "web.add_notice": [{"occasion": "ended", "label": "team=a", "email": "ops@example.com"}],
+        "web.change_rule": [{"percent": "7", "direction": "worse", "email": "ops@example.com"}],
+        "web.change_notice": [{"occasion": "failed", "name": "", "email": "ops@example.com"}],
         "web.archive": [{"archived": "yes"}],
         "web.delete_campaign": [{"sure": "yes"}],
         "web.do_sign_in": [{"token": target.app.settings.token, "next": "/hosts"}],

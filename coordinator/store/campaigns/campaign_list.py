@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from pydantic import Field
 from sqlalchemy import ColumnElement, Select, Text, and_, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
@@ -53,6 +54,8 @@ _COLUMNS: Mapping[str, Any] = {
 
 class CampaignLine(CampaignSummary, Keeping):
     """One line of the list of campaigns. Times are ISO 8601, UTC."""
+
+    submitted_by: str = Field(default="", description="The token or person; empty: a schedule, or unknown.")
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,9 @@ def _lines(session: Session, rows: list[CampaignRow]) -> list[dict[str, Any]]:
     names = {campaign_id: _names(text) for campaign_id, text in session.execute(hosts)}
     return [
         CampaignLine(
-            **summary_of(row, counts.get(row.id, {}), names.get(row.id, [])), **kept[row.id].model_dump()
+            **summary_of(row, counts.get(row.id, {}), names.get(row.id, [])),
+            **kept[row.id].model_dump(),
+            submitted_by=row.submitted_by,
         ).model_dump(mode="json")
         for row in rows
     ]

@@ -16,9 +16,10 @@ _WIDE = 160  # characters of a line that no terminal limits
 
 
 def print_campaigns(campaigns: Sequence[Mapping[str, Any]]) -> None:
-    """A table of campaigns."""
+    """A table of campaigns; who submitted them is a column if that is not the same for all."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("id", "name", "state", "blocks", "submitted (UTC)", "took", "hosts"):
+    several = len({campaign.get("submitted_by") or "" for campaign in campaigns}) > 1
+    for heading in ("id", "name", "state", "blocks", "submitted (UTC)", "took", "hosts", *(("by",) if several else ())):
         table.add_column(heading, no_wrap=heading != "hosts")
     for campaign in campaigns:
         table.add_row(
@@ -29,6 +30,7 @@ def print_campaigns(campaigns: Sequence[Mapping[str, Any]]) -> None:
             _moment(campaign.get("created_at")),
             took_text(campaign),
             ", ".join(campaign.get("hosts") or ()),
+            *((campaign.get("submitted_by") or "",) if several else ()),
         )
     console = Console()
     if not console.is_terminal:

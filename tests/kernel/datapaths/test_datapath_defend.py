@@ -77,7 +77,7 @@ def wait_for(event: Callable[[], bool]) -> None:
 def in_full_flood(name: str, b: Bench, applied: AppliedCondition) -> bool:
     """Whether the server's queue is full, or all attackers are found, or the defence has answered many."""
     if DEFENCES[name].by_source:
-        return figures_of(b)["attackers_found"] == 1.0
+        return figures_of(b)["attackers_found_percent"] == 100
     if DEFENCES[name].cookies_by == "dut":
         return (b.counters().cookies or 0) > MANY
     of_kernel = ended(applied)[1]
@@ -111,7 +111,7 @@ def test_it_keeps_good_connections_in_a_flood_and_each_syn_has_an_end(
             assert GOOD <= (counters.connections or 0) <= GOOD + 1
         if how.by_source:
             assert (counters.denied_packets or 0) > 0
-            assert figures_of(b) == {"attackers_found": 1.0, "clients_hurt": 0.0}
+            assert figures_of(b) == {"attackers_found_percent": 100, "clients_hurt_percent": 0}
 
 
 @pytest.mark.parametrize("name", BY_SOURCE)
@@ -127,7 +127,7 @@ def test_a_client_that_sends_as_much_as_an_attacker_is_found_and_hurt(name: str,
         netns.call_in(b.lab.client_ns, connect)
         counters = b.counters()
         assert 0 < (counters.denied_packets or 0) < 1000 <= (counters.syns or 0)
-        assert figures_of(b) == {"attackers_found": 0.0, "clients_hurt": 0.1}
+        assert figures_of(b) == {"attackers_found_percent": 0, "clients_hurt_percent": 10}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
-from tests.unit.deploy.test_cli_remote import fake, invoke  # noqa: F401
+from tests.unit.deploy.test_cli_remote import fake, invoke, view  # noqa: F401
 
 
 def test_cancel(fake):  # noqa: F811
@@ -30,6 +30,13 @@ def test_cancel_all_asks_first(fake):  # noqa: F811
     assert json.loads(invoke("cancel", "--all", "--yes", "--json").stdout)["campaigns"][0]["id"] == "k3f9x2ab"
     fake.state = "complete"
     assert invoke("cancel", "--all").stdout == "no campaign is open\n"
+
+
+def test_cancel_all_cancels_those_of_every_page(fake):  # noqa: F811
+    fake.state, fake.later = "queued", [{**view("queued"), "id": "late2345"}]
+    fake.more[("POST", "campaigns/late2345/cancel")] = (200, {**view("cancelling"), "id": "late2345"})
+    found = json.loads(invoke("cancel", "--all", "--yes", "--json").stdout)["campaigns"]
+    assert [one["id"] for one in found] == ["k3f9x2ab", "late2345"]
 
 
 @pytest.mark.parametrize("arguments", [(), ("k3f9x2ab", "--all"), ("--all", "--json")])

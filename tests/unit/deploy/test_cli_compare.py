@@ -29,7 +29,9 @@ def asked(monkeypatch):
     def answer(request):
         requests.append((request.url.path, dict(request.url.params)))
         if request.url.path.endswith("/campaigns"):
-            return httpx.Response(200, json={"campaigns": LINES})
+            first = int(request.url.params.get("cursor", "0"))
+            more = {"next": str(first + 2)} if first + 2 < len(LINES) else {}
+            return httpx.Response(200, json={"campaigns": LINES[first : first + 2], **more})
         found = many if ";" in request.url.params["other"] else two
         return httpx.Response(200, json=found.model_dump(mode="json"))
 
@@ -92,8 +94,10 @@ def test_a_narrow_terminal_gets_several_tables_with_the_baseline_in_each(asked):
 def test_each_value_of_a_label_is_a_side(asked):
     result = CliRunner().invoke(compare, ["--by", "kernel", "--search", "nightly", "--json"])
     assert result.exit_code == 0, result.output
+    of_all = {"label": "kernel", "limit": "1000", "q": "nightly"}
     assert asked == [
-        ("/api/v1/campaigns", {"label": "kernel", "limit": "1000", "q": "nightly"}),
+        ("/api/v1/campaigns", of_all),
+        ("/api/v1/campaigns", of_all | {"cursor": "2"}),
         ("/api/v1/compare", {"baseline": "run2", "other": "run4,run3;run5"}),
     ]
 

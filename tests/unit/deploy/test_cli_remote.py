@@ -48,13 +48,18 @@ class Fake:
         self.state = "complete"
         self.report = report()
         self.requests = []
+        self.later = []  # campaigns of the second page of their list
         self.more = {}
         self.readiness = {"checked_at": "2026-01-01T00:00:00Z", "ready": True, "troubles": []}
         self.host = {"name": "h1", "online": True, "deaf_since": None, "remedy": "", "clock_skew_s": 0.2,
                      "capabilities": {"host": "h1"}}  # fmt: skip
 
     def listed(self, parameters):
-        return [view(self.state)] if parameters.get("state", self.state) == self.state else []
+        if parameters.get("state", self.state) != self.state:
+            return {"campaigns": []}
+        if "cursor" in parameters:
+            return {"campaigns": self.later}
+        return {"campaigns": [view(self.state)], "next": "second" if self.later else None}
 
     def __call__(self, request):
         if request.url.path == "/readyz":
@@ -63,7 +68,7 @@ class Fake:
         answers = {
             ("POST", "campaigns"): (201, view("queued")),
             ("GET", "hosts"): (200, {"hosts": [self.host]}),
-            ("GET", "campaigns"): (200, {"campaigns": self.listed(request.url.params)}),
+            ("GET", "campaigns"): (200, self.listed(request.url.params)),
             ("GET", "campaigns/k3f9x2ab"): (200, view(self.state)),
             ("GET", "campaigns/k3f9x2ab/report"): (200, self.report.model_dump(mode="json")),
             ("POST", "campaigns/k3f9x2ab/cancel"): (200, view("cancelling")),

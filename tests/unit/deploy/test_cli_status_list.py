@@ -11,6 +11,7 @@ from coordinator.scheduling.lifecycle import CampaignState
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
 from deploy.cli.rest.client import STATES, Coordinator
+from deploy.cli.shown.campaign_list import print_campaigns
 
 READY = {"checked_at": "2026-01-01T00:00:00Z", "ready": True, "troubles": []}
 CAMPAIGN = {
@@ -48,6 +49,13 @@ def test_the_list_is_of_what_is_asked_for(asked: dict[str, str]) -> None:
     asked_for = {"q": "nightly kernel", "state": "complete", "host": "vm", "label": "kernel=6.12,team", "limit": "1"}
     assert asked == asked_for | {"archived": "yes"}
     assert "1 of 7 campaigns; --limit shows more" in listed.stdout
+
+
+def test_who_submitted_is_listed_where_that_differs(capsys: pytest.CaptureFixture[str]) -> None:
+    print_campaigns([CAMPAIGN | {"submitted_by": "token anna"}, CAMPAIGN | {"submitted_by": "token bob"}])
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["by", "anna", "bob"]
+    print_campaigns([CAMPAIGN | {"submitted_by": "token anna"}] * 2)
+    assert "anna" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [["--state", "finished"], ["k3f9x2ab", "--archived"], ["--limit", "0"]])

@@ -90,9 +90,13 @@ def found_figures(lab: Lab, found: Sequence[str]) -> tuple[TrialFigure, ...]:
     attackers = sum(ip_address(one) in network for one in found)
     hurt = len(set(found) & set(lab.source_addresses))
     return (
-        TrialFigure(name="attackers_found", title="attackers found", value=attackers / lab.spec.flood_sources),
-        TrialFigure(name="clients_hurt", title="clients hurt", value=hurt / len(lab.source_addresses)),
+        _share("attackers_found_percent", "attackers found", attackers, lab.spec.flood_sources),
+        _share("clients_hurt_percent", "clients hurt", hurt, len(lab.source_addresses)),
     )
+
+
+def _share(name: str, title: str, count: int, of: int) -> TrialFigure:
+    return TrialFigure(name=name, title=title, unit="%", most=100.0, value=100 * count / of)
 
 
 def in_server(name: str, lab: Lab, stack: ExitStack, syn_cookies: str) -> Defending:

@@ -5,7 +5,8 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from tests.unit.coordinator.coordinator_app import CoordinatorApp
+from tests.unit.coordinator.access.callers import bearer, new_token
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign
 from tests.unit.coordinator.pages import csrf, sentences
 
 
@@ -41,6 +42,17 @@ def test_the_list_has_pages_and_says_how_many_campaigns_there_are(
     assert rows(browser.get(link(second.text, "prev")).text) == ["c4", "c3"]
     last = browser.get(link(second.text, "next"))
     assert (rows(last.text), 'rel="next"' in last.text) == (["c0"], False)
+
+
+def test_the_list_names_who_submitted_each_campaign(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    anna = bearer(new_token(coordinator_app, "anna", "submit"))
+    made = coordinator_app.client.post("/api/v1/campaigns", json=campaign(), headers=anna).json["id"]
+    coordinator_app.submit()
+    page = browser.get("/campaigns")
+    assert page.text.count("by token anna</span>") == 1
+    (line,) = [one for one in coordinator_app.get("campaigns").json["campaigns"] if one["id"] == made]
+    assert line["submitted_by"] == "token anna"
 
 
 def test_the_form_keeps_the_search(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:

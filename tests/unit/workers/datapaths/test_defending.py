@@ -23,7 +23,7 @@ def test_found_sources_are_attackers_or_clients(tmp_path: Path, ip_version: int)
     lab = lab_of(tmp_path, ip_version=ip_version, sources=10, syn_flood_per_s=20_000)
     attackers = [blocklist.address_at(ip_version, number) for number in range(15)]
     found = defending.found_figures(lab, [*attackers, lab.source_addresses[3], lab.server_address])
-    assert {one.name: one.value for one in found} == {"attackers_found": 0.75, "clients_hurt": 0.1}
+    assert {one.name: one.value for one in found} == {"attackers_found_percent": 75, "clients_hurt_percent": 10}
     assert defending.found_figures(lab_of(tmp_path), attackers) == ()
 
 
