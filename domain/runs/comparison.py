@@ -10,6 +10,7 @@ from pydantic import Field
 
 from domain.loads.metric import Metric
 from domain.reports.report import Interval
+from domain.reports.verdict_words import VerdictWord
 from domain.values.frozen import Frozen
 from domain.values.names import Label, Name
 
@@ -45,7 +46,7 @@ class Basis(StrEnum):
 
 
 class Change(StrEnum):
-    """What a comparison says, after Benjamini and Hochberg's adjustment for all cells of all sides."""
+    """Which way a figure went, after Benjamini and Hochberg's adjustment for all cells of all sides."""
 
     HIGHER = "higher"
     LOWER = "lower"
@@ -100,15 +101,17 @@ class Compared(Frozen):
         default=None, description="With the interval that excludes 1 if `change` is `higher` or `lower`, else not."
     )
     p: float | None = Field(default=None, description="Adjusted for all comparisons of all sides.")
-    change: Change = Change.NONE
+    change: Change = Field(default=Change.NONE, description="Which way the figure went.")
+    verdict: VerdictWord = Field(default=VerdictWord.NONE, description="Of the other side: better is less of a cost.")
     note: str = Field(default="", description="Why there is no ratio.")
 
     @property
-    def is_better(self) -> bool | None:
-        """Whether the other side is better than the baseline; ``None`` if that is not known."""
+    def word(self) -> VerdictWord:
+        """The verdict, also in an answer that has only the direction."""
         if self.change not in (Change.HIGHER, Change.LOWER):
-            return None
-        return (self.change is Change.HIGHER) == self.metric.higher_is_better
+            return VerdictWord.UNCLEAR if self.change is Change.UNCLEAR else VerdictWord.NONE
+        is_better = (self.change is Change.HIGHER) == self.metric.higher_is_better
+        return VerdictWord.BETTER if is_better else VerdictWord.WORSE
 
 
 class Comparison(Frozen):

@@ -47,8 +47,9 @@ def judged_together(rows: Sequence[Row]) -> tuple[list[Compared], float | None]:
 
 
 def _judged(cell: Compared, found: Estimate, p: float, confidence: float) -> Compared:
-    word = Change.UNCLEAR if p > FALSE_RATE else Change.HIGHER if found.mean > 0 else Change.LOWER
-    return cell.model_copy(update={"p": p, "change": word, "adjusted": ratio_of(found, confidence)})
+    change = Change.UNCLEAR if p > FALSE_RATE else Change.HIGHER if found.mean > 0 else Change.LOWER
+    judged = cell.model_copy(update={"p": p, "change": change, "adjusted": ratio_of(found, confidence)})
+    return judged.model_copy(update={"verdict": judged.word})
 
 
 def ratio_of(found: Estimate, confidence: float) -> Interval:

@@ -6,15 +6,16 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from deploy.cli.errors import CommandError
+from domain.hosts.protocol import decode
 from domain.values.problems import Problem
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def read_answer(kind: type[M], data: dict[str, Any], what: str) -> M:
-    """An answer of the coordinator. Raises :class:`CommandError` if it cannot be read."""
+    """An answer of the coordinator, without fields that only a newer one knows. Raises :class:`CommandError`."""
     try:
-        return kind.model_validate(data)
+        return decode(kind, data, tolerant=True)
     except ValidationError as error:
         raise CommandError(f"{what} cannot be read; is the coordinator of the same version? {error}") from error
 

@@ -102,7 +102,7 @@ def form_of(page: str, path: str) -> dict[str, str]:
     (form,) = re.findall(rf'<form method="post" action="{re.escape(path)}".*?</form>', page, re.DOTALL)
     typed = dict(re.findall(r'<input id="[^"]*" name="(\w+)"[^>]*? value="([^"]*)"', form))
     chosen = {
-        name: re.findall(r'<option(?: value="(\w+)")? selected>(\w*)', options)[0]
+        name: (*re.findall(r'<option(?: value="(\w+)")? selected>(\w*)', options), ("", ""))[0]
         for name, options in re.findall(r'<select[^>]* name="(\w+)">(.*?)</select>', form, re.DOTALL)
     }
     return typed | {name: value or text for name, (value, text) in chosen.items()}

@@ -12,6 +12,7 @@ from coordinator.analysis.runs.comparison import compare as compared
 from deploy.cli.compare import compare
 from deploy.cli.errors import ExitCode
 from deploy.cli.rest.client import Coordinator
+from domain.reports.verdict_words import VerdictWord
 from tests.unit.coordinator.analysis.runs.test_comparison import a_run
 
 LINES = [
@@ -51,13 +52,24 @@ def test_it_prints_what_differs_then_figures_then_ratios(asked):
     (line,) = [
         line for line in text.splitlines() if line.startswith("tproxy") and " requests/s" in line and "50," in line
     ]
-    assert "higher" in line
+    assert "better" in line
     assert "these two runs" in text.replace("\n", " ")
 
 
 def test_json_is_the_coordinators_answer(asked):
     result = CliRunner().invoke(compare, ["run1", "run2", "--json"])
     assert json.loads(result.stdout)["basis"] == "blocks"
+
+
+def test_an_answer_of_a_newer_or_an_older_coordinator_is_read():
+    found = compared([a_run(1)], [a_run(2, tproxy=1.1, slices=9)]).model_dump(mode="json")
+    figure = next(one for one in found["figures"] if one["verdict"] == "better")
+    del figure["verdict"]
+    newer = {"weather": "fine", "figures": [{**figure, "colour": "green"}], "other": [{**found["other"][0], "rack": 7}]}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=found | newer))
+    with Coordinator("http://localhost", "0123456789abcdef", transport) as client:
+        (read,) = client.compare("run1", "run2").figures
+    assert (read.verdict, read.word) == (VerdictWord.NONE, VerdictWord.BETTER)
 
 
 def printed(width, *sides):
@@ -78,8 +90,8 @@ def test_several_sides_are_columns_beside_the_baseline(asked):
     assert lines[head].split() == ["datapath", "level", "figure", "baseline", "run2", "run3", "run4"]
     assert lines[head - 1].split() == ["side", "1", "side", "2", "side", "3"]
     place = next(n for n, line in enumerate(lines) if line.startswith("tproxy") and " requests/s" in line)
-    assert [word for word in lines[place].split() if word in {"higher", "unclear", "lower"}] == [
-        "higher", "unclear", "lower",
+    assert [word for word in lines[place].split() if word in {"better", "unclear", "worse"}] == [
+        "better", "unclear", "worse",
     ]  # fmt: skip
     assert lines[place + 1].count("[") == 3, "the ratios are below the figures"
 

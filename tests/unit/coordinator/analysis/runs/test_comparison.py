@@ -8,6 +8,7 @@ import pytest
 from coordinator.analysis.reports.report import results_of
 from coordinator.analysis.runs.comparison import Measured, compare, measured
 from domain.loads.metric import Metric
+from domain.reports.verdict_words import VerdictWord
 from domain.runs.comparison import Basis, Change, Compared, Comparison
 from tests.unit.coordinator.analysis.results import a_campaign, an_attempt
 
@@ -32,13 +33,13 @@ def test_one_datapath_that_changed_is_found_and_the_other_is_not() -> None:
     assert found.basis is Basis.BLOCKS
     assert "these two runs" in found.caution
     tproxy, direct = cell(found, "tproxy"), cell(found, "direct")
-    assert (tproxy.change, tproxy.is_better, tproxy.counts) == (Change.HIGHER, True, (8, 8))
+    assert (tproxy.change, tproxy.verdict, tproxy.counts) == (Change.HIGHER, VerdictWord.BETTER, (8, 8))
     assert tproxy.ratio is not None
     assert tproxy.ratio.low < 1.1 < tproxy.ratio.high
     assert tproxy.baseline == pytest.approx(50_000, rel=0.02)
-    assert (direct.change, direct.is_better) == (Change.UNCLEAR, None)
+    assert (direct.change, direct.verdict) == (Change.UNCLEAR, VerdictWord.UNCLEAR)
     cost = next(one for one in found.figures if (one.datapath, one.metric) == ("tproxy", Metric.CPU_US_PER_REQUEST))
-    assert (cost.change, cost.is_better) == (Change.LOWER, True)
+    assert (cost.change, cost.verdict) == (Change.LOWER, VerdictWord.BETTER)
     assert found.settings == ()
 
 
