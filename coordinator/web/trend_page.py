@@ -77,7 +77,7 @@ def add_rule(series_id: str) -> Response | tuple[str, int]:
 
 @blueprint.post("/rules/<rule_id>/change")
 def change_rule(rule_id: str) -> Response | tuple[str, int]:
-    """Change when a rule reports, and to whom: all of that is in the form."""
+    """Change when a rule reports, and where its messages go: all of that is in the form."""
     series_id = rules_api.rule(rule_id).series
     try:
         rules_api.change(rule_id, RuleChanges.model_validate(_changeable(request.form)))

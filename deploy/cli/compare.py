@@ -31,7 +31,8 @@ from domain.runs.host_factor import HostFactor
 from domain.runs.label_sides import sides_by_label, too_few_values
 from domain.values.texts import NONE, ratio_text
 
-_STYLES = {VerdictWord.BETTER: "green", VerdictWord.WORSE: "red"}
+_STYLES = {VerdictWord.BETTER: "green", VerdictWord.WORSE: "red", VerdictWord.SAME: "cyan"}
+_ON_A_PAGE = 1000  # campaigns with a label
 _WIDEST = 30  # characters of a side's column; a longer note takes several lines
 
 
@@ -73,7 +74,7 @@ def compare(
 
 def _by_label(coordinator: Coordinator, key: str, search: str) -> list[str]:
     """The sides by the values of a label. Raises :class:`UsageProblem` if there are fewer than two."""
-    filters = {"label": key} | ({"q": search} if search else {})
+    filters: dict[str, str | int] = {"label": key, "limit": _ON_A_PAGE, **({"q": search} if search else {})}
     sides = sides_by_label(list(coordinator.all_campaigns(**filters)), key)
     if len(sides) < 2:
         raise UsageProblem(too_few_values(key, len(sides)))
@@ -118,8 +119,9 @@ def _reading(found: Comparison) -> str:
     if not confidence:
         return f"Each value is {basis_text(found)}."
     return (
-        f"Each value is {basis_text(found)}. Better and worse take all figures into account: at most 5 % of these "
-        f"words are wrong. Intervals agree with them: they are of {confidence}, and exclude 1 where a word is given. "
+        f"Each value is {basis_text(found)}. Better, worse and same take all figures into account: at most 5 % of "
+        f"these words are wrong. Intervals agree with them: they are of {confidence}, exclude 1 where a figure is "
+        "better or worse, and are within the margin of equivalence where it is the same. "
         "--json has the 95 % interval of each figure alone, too."
     )
 
@@ -177,4 +179,4 @@ def _ratio(cell: Compared) -> str:
 
 
 def _word(cell: Compared) -> str:
-    return cell.note or f"[{_STYLES.get(cell.word, 'dim')}]{cell.word.text}[/]"
+    return cell.note or f"[{_STYLES.get(cell.change, 'dim')}]{cell.change.text}[/]"

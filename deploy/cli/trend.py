@@ -76,7 +76,7 @@ def print_trends(found: TrendReport, console: Console) -> None:
 
 def _list(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        print_json({"series": found})
+        print_json({"series": found, "total": len(found)})
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("series", "name", "hosts", "campaigns", "newest (UTC)"):

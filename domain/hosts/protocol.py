@@ -4,15 +4,20 @@ A minor version adds optional fields, which an older peer ignores. Everything el
 new value of an enumeration.
 """
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+
+from domain.values.places import place_of, remove
 
 HEADER = "Showdown-Protocol"
 """The header of every request and answer of the worker API: the sender's protocol."""
 
 _MOST_DIGITS = 4
+_ROUNDS = 8  # an unknown field may hide others behind it
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -61,4 +66,22 @@ def decode(model: type[Model], data: Any, *, tolerant: bool) -> Model:
 
     Raises ``pydantic.ValidationError``.
     """
-    return model.model_validate(data, extra="ignore" if tolerant else None)
+    if tolerant:
+        data = copy.deepcopy(data)
+    for _ in range(_ROUNDS):
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            unknown = [e["loc"] for e in error.errors(include_url=False) if e["type"] == "extra_forbidden"]
+            if not tolerant or not sum(_removed(data, location) for location in unknown):
+                raise
+    return model.model_validate(data)
+
+
+def _removed(data: Any, location: Sequence[int | str]) -> bool:
+    """Remove one field; false if it is not there any more."""
+    place = place_of(data, location)
+    if place is None or not isinstance(place[-1], str):
+        return False
+    remove(data, place)
+    return True

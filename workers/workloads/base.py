@@ -95,7 +95,7 @@ class Workload(ABC):
         return self.service in ("https", "h2")
 
     connects_each_request: ClassVar[bool] = False
-    """Each request has a connection of its own, and a handshake where there is TLS."""
+    """Each request has a new connection, and so a handshake where there is TLS."""
 
     counts_by_name: ClassVar[bool] = False
     """Generator and origin count its requests by name, such as API keys (``TargetTraffic.named``)."""

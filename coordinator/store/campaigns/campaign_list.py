@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field
 from sqlalchemy import ColumnElement, Select, Text, and_, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.store.campaigns.keeping import Keeping, LabelRow, keeping_of, labelled
-from coordinator.store.campaigns.views import CampaignSummary, block_counts, summary_of
+from coordinator.store.campaigns.views import CampaignSummary, Submitted, block_counts, summary_of
 from coordinator.store.rows.cursors import NOT_OURS, BadCursor, decoded, encoded
 from coordinator.store.rows.models import CampaignRow
 from domain.reports.outcome import Outcome
@@ -52,10 +51,8 @@ _COLUMNS: Mapping[str, Any] = {
 }
 
 
-class CampaignLine(CampaignSummary, Keeping):
+class CampaignLine(CampaignSummary, Submitted, Keeping):
     """One line of the list of campaigns. Times are ISO 8601, UTC."""
-
-    submitted_by: str = Field(default="", description="The token or person; empty: a schedule, or unknown.")
 
 
 @dataclass(frozen=True)

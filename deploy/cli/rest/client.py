@@ -22,7 +22,6 @@ CANCELLABLE = ("running", "queued")
 TABLES = ("results", "verdicts", "expectations", "carrying", "figures")
 """The lists of a report that the coordinator has as CSV files."""
 TRIALS_OF_A_PAGE = 200
-CAMPAIGNS_OF_A_PAGE = 1000  # the coordinator lists no more at once
 
 
 class Coordinator(ServiceMethods):
@@ -50,7 +49,7 @@ class Coordinator(ServiceMethods):
 
     def all_campaigns(self, **filters: str | int) -> Iterator[dict[str, Any]]:
         """Every campaign that matches the filters, the newest first."""
-        return self._pages("campaigns", "campaigns", {"limit": CAMPAIGNS_OF_A_PAGE} | filters)
+        return self._pages("campaigns", "campaigns", filters)
 
     def wait(
         self,
