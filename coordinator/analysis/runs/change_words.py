@@ -5,9 +5,9 @@ confidence 1 − R·rate/m exclude "no change" in exactly these cells (Benjamini
 2005, JASA 100:71). With R = 0 the confidence is as for one: then all intervals hold the truth together with 95 %.
 
 A cell whose interval is within the margin is "same", as for verdicts. That is wrong only if the truth is beyond the
-margin, with a probability of at most R·rate/2m, and so for at most R·rate/2 cells. Of the words "better" and "worse",
-at most m₀·rate/m are wrong with m₀ cells without a difference, which cannot be wrong if they are "same". So
-at most ``rate`` of all words are wrong.
+margin. One cell has that with a probability of R·rate/2m, so R·rate/2 cells are expected to have it, at most. With m₀
+cells without a difference, m₀·rate/m of the words "better" and "worse" are wrong at most. These cells cannot be wrong
+if they are "same". So at most ``rate`` of all words are wrong.
 """
 
 import math
