@@ -14,6 +14,7 @@ from deploy.cli.rest.client import Coordinator
 from deploy.cli.shown.columns import portions, width_of
 from deploy.cli.shown.figures import figure_text
 from deploy.cli.shown.host_factor import print_hosts_of
+from domain.reports.verdict_words import VerdictWord
 from domain.runs.comparison import COLUMNS, Compared, Comparison
 from domain.runs.comparison_table import (
     ABSENT,
@@ -30,7 +31,7 @@ from domain.runs.host_factor import HostFactor
 from domain.runs.label_sides import sides_by_label, too_few_values
 from domain.values.texts import NONE, ratio_text
 
-_STYLES = {True: "green", False: "red", None: "dim"}
+_STYLES = {VerdictWord.BETTER: "green", VerdictWord.WORSE: "red", VerdictWord.SAME: "cyan"}
 MOST_READ = 1000  # campaigns with a label; the coordinator lists no more at once
 _WIDEST = 30  # characters of a side's column; a longer note takes several lines
 
@@ -118,8 +119,9 @@ def _reading(found: Comparison) -> str:
     if not confidence:
         return f"Each value is {basis_text(found)}."
     return (
-        f"Each value is {basis_text(found)}. Higher and lower take all figures into account: at most 5 % of these "
-        f"words are wrong. Intervals agree with them: they are of {confidence}, and exclude 1 where a word is given. "
+        f"Each value is {basis_text(found)}. Better, worse and same take all figures into account: at most 5 % of "
+        f"these words are wrong. Intervals agree with them: they are of {confidence}, exclude 1 where a figure is "
+        "better or worse, and are within the margin of equivalence where it is the same. "
         "--json has the 95 % interval of each figure alone, too."
     )
 
@@ -177,4 +179,4 @@ def _ratio(cell: Compared) -> str:
 
 
 def _word(cell: Compared) -> str:
-    return cell.note or f"[{_STYLES[cell.is_better]}]{cell.change.value}[/]"
+    return cell.note or f"[{_STYLES.get(cell.change, 'dim')}]{cell.change.text}[/]"

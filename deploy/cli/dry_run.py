@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from deploy.cli.output import print_json
+from deploy.cli.rest.answers import read_answer
 from deploy.cli.rest.client import Coordinator
 from domain.campaigns.campaign import read_campaign_toml
 from domain.campaigns.estimate import estimate_of
@@ -18,7 +19,7 @@ dry_run_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.optio
 
 def print_estimate(coordinator: Coordinator, toml: str, *, as_json: bool) -> None:
     """Ask for the plan of a campaign and print the estimate, as the form shows it."""
-    plan = Plan.model_validate(coordinator.plan(toml))
+    plan = read_answer(Plan, coordinator.plan(toml), "the plan")
     if as_json:
         print_json(plan.model_dump(mode="json"))
         return

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from domain.values.places import place_of, remove
+
 HEADER = "Showdown-Protocol"
 """The header of every request and answer of the worker API: the sender's protocol."""
 
@@ -78,13 +80,8 @@ def decode(model: type[Model], data: Any, *, tolerant: bool) -> Model:
 
 def _removed(data: Any, location: Sequence[int | str]) -> bool:
     """Remove one field; false if it is not there any more."""
-    *path, name = location
-    for part in path:
-        in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
-        if in_list or (isinstance(data, dict) and part in data):
-            data = data[part]
-        # Else the part is the tag of a union's member, which pydantic adds to the location.
-    if not isinstance(data, dict) or name not in data:
+    place = place_of(data, location)
+    if place is None or not isinstance(place[-1], str):
         return False
-    del data[name]
+    remove(data, place)
     return True

@@ -2,21 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
+from typing import Self
 
 from pydantic import Field
 
 from domain.loads.metric import Metric
+from domain.values.answer_words import AnswerWord
 from domain.values.frozen import Frozen
 from domain.values.names import Label, Name
 
 
-class Outcome(StrEnum):
+class Outcome(AnswerWord):
     """What an interval says about an expectation."""
 
     PASS = "pass"  # noqa: S105 – an outcome, no password
     FAIL = "fail"
     UNDECIDED = "undecided"
+
+    @classmethod
+    def neutral(cls) -> Self:
+        """The word that claims nothing."""
+        return cls("undecided")
 
 
 class Check(Frozen):

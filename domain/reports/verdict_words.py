@@ -1,8 +1,12 @@
-"""The words for what a comparison of two datapaths found: the same on pages, in commands, files, REST and telemetry."""
+"""The words for what a comparison of datapaths or campaigns found.
+
+They are the same on pages, in commands, files, REST and telemetry.
+"""
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Any
+from typing import Any, Self
+
+from domain.values.answer_words import AnswerWord
 
 _FORMER: Mapping[str, str] = {
     "faster": "better",
@@ -14,7 +18,7 @@ _FORMER: Mapping[str, str] = {
 """The words of reports that earlier versions stored."""
 
 
-class VerdictWord(StrEnum):
+class VerdictWord(AnswerWord):
     """A verdict in one word; "better" is more of a rate, or less of a cost or time."""
 
     BETTER = "better"
@@ -25,8 +29,13 @@ class VerdictWord(StrEnum):
     NONE = "none"
 
     @classmethod
-    def _missing_(cls, value: Any) -> "VerdictWord | None":
-        return cls(_FORMER[value]) if value in _FORMER else None
+    def _missing_(cls, value: Any) -> Self | None:
+        return cls(_FORMER[value]) if value in _FORMER else super()._missing_(value)
+
+    @classmethod
+    def neutral(cls) -> Self:
+        """The word that claims nothing."""
+        return cls("none")
 
     @property
     def text(self) -> str:
@@ -51,7 +60,7 @@ class VerdictWord(StrEnum):
         return self in (VerdictWord.BETTER, VerdictWord.WORSE, VerdictWord.SAME)
 
 
-class CarryingWord(StrEnum):
+class CarryingWord(AnswerWord):
     """What Fisher's exact test says about the first of two datapaths at one load."""
 
     CARRIES = "carries"
@@ -59,8 +68,13 @@ class CarryingWord(StrEnum):
     UNCLEAR = "unclear"
 
     @classmethod
-    def _missing_(cls, value: Any) -> "CarryingWord | None":
-        return cls(_FORMER[value]) if value in _FORMER else None
+    def _missing_(cls, value: Any) -> Self | None:
+        return cls(_FORMER[value]) if value in _FORMER else super()._missing_(value)
+
+    @classmethod
+    def neutral(cls) -> Self:
+        """The word that claims nothing."""
+        return cls("unclear")
 
 
 _MEANINGS: Mapping[VerdictWord, str] = {

@@ -5,11 +5,13 @@ REST, the page and ``showdown compare`` show this object. Its rows have the numb
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.loads.metric import Metric
 from domain.reports.report import Interval
+from domain.reports.verdict_words import VerdictWord
 from domain.values.frozen import Frozen
 from domain.values.names import Label, Name
 
@@ -24,6 +26,7 @@ COLUMNS = {
     Metric.SLO_CAPACITY_PER_S: "requests/s within the limit",
 }
 """The metrics that are compared, in short."""
+_RATES = frozenset(metric for metric in Metric if metric.higher_is_better)
 
 
 def most_of_each(sides: int) -> int:
@@ -42,15 +45,6 @@ class Basis(StrEnum):
 
     BLOCKS = "blocks"  # one campaign on each side
     CAMPAIGNS = "campaigns"  # each campaign is one value, so boot, host and hour are in the scatter
-
-
-class Change(StrEnum):
-    """What a comparison says, after Benjamini and Hochberg's adjustment for all cells of all sides."""
-
-    HIGHER = "higher"
-    LOWER = "lower"
-    UNCLEAR = "unclear"
-    NONE = "none"
 
 
 class Side(Frozen):
@@ -97,18 +91,27 @@ class Compared(Frozen):
     counts: tuple[int, int] = Field(default=(0, 0), description="Values on each side: blocks or campaigns.")
     ratio: Interval | None = Field(default=None, description="With its 95 % interval, of this figure alone.")
     adjusted: Interval | None = Field(
-        default=None, description="With the interval that excludes 1 if `change` is `higher` or `lower`, else not."
+        default=None,
+        description="With the interval that excludes 1 if `change` is `better` or `worse`, and is within the margin "
+        "if it is `same`.",
     )
-    p: float | None = Field(default=None, description="Adjusted for all comparisons of all sides.")
-    change: Change = Change.NONE
+    margin: float | None = Field(
+        default=None, description="Of equivalence, as a share: the smallest of the baseline's campaigns."
+    )
+    p: float | None = Field(default=None, description="Of no difference, adjusted for all comparisons of all sides.")
+    change: VerdictWord = Field(
+        default=VerdictWord.NONE, description="Of the other side, compared with the baseline; `none` without a ratio."
+    )
     note: str = Field(default="", description="Why there is no ratio.")
 
-    @property
-    def is_better(self) -> bool | None:
-        """Whether the other side is better than the baseline; ``None`` if that is not known."""
-        if self.change not in (Change.HIGHER, Change.LOWER):
-            return None
-        return (self.change is Change.HIGHER) == self.metric.higher_is_better
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_version(cls, data: Any) -> Any:
+        """A comparison of an earlier version: which figure is higher, whatever that means."""
+        if not isinstance(data, dict) or data.get("change") not in ("higher", "lower"):
+            return data
+        is_better = (data["change"] == "higher") == (data.get("metric") in _RATES)
+        return data | {"change": VerdictWord.BETTER if is_better else VerdictWord.WORSE}
 
 
 class Comparison(Frozen):

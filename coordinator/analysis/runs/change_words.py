@@ -3,13 +3,20 @@
 All cells of all sides are one family. Benjamini and Hochberg (1995) find R of its m cells. The intervals of
 confidence 1 − R·rate/m exclude "no change" in exactly these cells (Benjamini and Yekutieli
 2005, JASA 100:71). With R = 0 the confidence is as for one: then all intervals hold the truth together with 95 %.
+
+A cell whose interval is within the margin is "same", as for verdicts. That is wrong only if the truth is beyond the
+margin. Then its probability is at most R·rate/2m. Let m₀ cells have no difference, so that "same" cannot be wrong of
+them. Of the words, at most rate·m₀/m are a wrong "better" or "worse", and at most rate·(m − m₀)/2m are a wrong "same".
+So at most ``rate`` of all words are wrong. That holds for independent cells, as does the proof of both authors.
 """
 
+import math
 from collections.abc import Sequence
 
 from coordinator.analysis.inference.statistics import Estimate, benjamini_hochberg, finite_exp
 from domain.reports.report import Interval
-from domain.runs.comparison import Change, Compared
+from domain.reports.verdict_words import VerdictWord
+from domain.runs.comparison import Compared
 from domain.values.texts import listed
 
 FALSE_RATE = 0.05  # of the words, at most so many are wrong (Benjamini and Hochberg 1995)
@@ -47,8 +54,19 @@ def judged_together(rows: Sequence[Row]) -> tuple[list[Compared], float | None]:
 
 
 def _judged(cell: Compared, found: Estimate, p: float, confidence: float) -> Compared:
-    word = Change.UNCLEAR if p > FALSE_RATE else Change.HIGHER if found.mean > 0 else Change.LOWER
+    word = _word(cell, found, p, confidence)
     return cell.model_copy(update={"p": p, "change": word, "adjusted": ratio_of(found, confidence)})
+
+
+def _word(cell: Compared, found: Estimate, p: float, confidence: float) -> VerdictWord:
+    """Equivalence is looked at first: a difference that is proven to be below the margin does not matter."""
+    low, high = found.bounds(confidence)
+    limit = math.log1p(cell.margin) if cell.margin is not None else 0.0
+    if cell.margin is not None and -limit <= low and high <= limit:
+        return VerdictWord.SAME
+    if p > FALSE_RATE:
+        return VerdictWord.UNCLEAR
+    return VerdictWord.BETTER if (found.mean > 0) == cell.metric.higher_is_better else VerdictWord.WORSE
 
 
 def ratio_of(found: Estimate, confidence: float) -> Interval:

@@ -14,6 +14,7 @@ from coordinator.analysis.runs.differing import facts_of, settings_of
 from coordinator.analysis.trials.campaign_results import CampaignResults
 from coordinator.analysis.trials.pooling import lasting_facts
 from domain.campaigns.campaign import Campaign
+from domain.campaigns.margins import margin_of
 from domain.loads.load import load_text
 from domain.loads.metric import Metric, metrics_of
 from domain.reports.report import MIN_PAIRS
@@ -191,9 +192,16 @@ def _compared(pair: _Pair, key: Key, load: str, reference: str | None = None) ->
         other=None if is_other else means[1],
         counts=(len(values[0]), len(values[1])),
         ratio=ratio_of(found, CONFIDENCE) if found else None,
+        margin=_margin(pair, key.metric) if found else None,
         note=note,
     )
     return cell, found
+
+
+def _margin(pair: _Pair, metric: Metric) -> float:
+    """The baseline's margin of equivalence; the smallest, if its campaigns have different ones."""
+    campaigns = (one.campaign for one in pair.baseline)
+    return min(margin_of(metric, one.margins, one.equivalence_margin) for one in campaigns)
 
 
 def _not_comparable(pair: _Pair, key: Key) -> str:

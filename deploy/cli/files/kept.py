@@ -1,12 +1,12 @@
 """Reports of campaigns whose private stack is gone: 'run' keeps them, 'report' reads them."""
 
 import contextlib
+import json
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from deploy.cli.errors import UsageProblem
+from deploy.cli.errors import CommandError, UsageProblem
+from deploy.cli.rest.answers import read_answer
 from domain.reports.report import CampaignReport
 
 DEFAULT_STATE_DIR = "/var/lib/showdown"
@@ -40,8 +40,8 @@ def keep(report: CampaignReport) -> Path:
 def read_kept(path: Path) -> CampaignReport:
     """A kept report. Raises :class:`UsageProblem`."""
     try:
-        return CampaignReport.model_validate_json(path.read_bytes())
+        return read_answer(CampaignReport, json.loads(path.read_bytes()), f"the report in {path}")
     except OSError as error:
         raise UsageProblem(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
+    except (ValueError, RecursionError, CommandError) as error:
         raise UsageProblem(f"{path} is no report of this version of Showdown: {error}") from error

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from deploy.cli.errors import UsageProblem
-from deploy.cli.rest.answers import read_answer
+from deploy.cli.rest.answers import read_answer, read_entries
 from deploy.cli.rest.connection import Connection, host_of, segment_of
 from domain.runs.notice import NewNotice, Notice, NoticeChanges
 from domain.runs.rule import NewRule, Rule, RuleChanges
@@ -120,7 +120,7 @@ class ServiceMethods(Connection):
 
     def rules(self) -> list[Rule]:
         """Every rule, the oldest first."""
-        return [read_answer(Rule, one, "a rule") for one in self._ask("GET", "rules")["rules"]]
+        return read_entries(Rule, self._ask("GET", "rules")["rules"], "the list of rules")
 
     def rule(self, rule_id: str) -> Rule:
         """A rule with its newest events."""
@@ -142,7 +142,7 @@ class ServiceMethods(Connection):
 
     def notices(self) -> list[Notice]:
         """Every notice, the oldest first."""
-        return [read_answer(Notice, one, "a notice") for one in self._ask("GET", "notices")["notices"]]
+        return read_entries(Notice, self._ask("GET", "notices")["notices"], "the list of notices")
 
     def notice(self, notice_id: str) -> Notice:
         """A notice with its newest events."""

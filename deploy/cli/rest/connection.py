@@ -9,7 +9,7 @@ from typing import IO, Any, Self
 import httpx
 
 from deploy.cli.errors import CampaignInvalid, CommandError, Unreachable, UsageProblem
-from deploy.cli.rest.answers import error_of
+from deploy.cli.rest.answers import error_of, read_answer
 from domain.service.trouble import Readiness
 from domain.values.names import HOST_NAME_SHAPE, is_host_name
 from domain.values.texts import error_text
@@ -47,10 +47,10 @@ class Connection:
         """What keeps the coordinator from its work; an earlier version, which cannot say, has no troubles."""
         try:
             answer = self._http.get(f"{self.url}/readyz")
-            return Readiness.model_validate(answer.json())
+            return read_answer(Readiness, answer.json(), "the readiness")
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise self._unreachable(error) from error
-        except ValueError:
+        except (ValueError, CommandError):
             return Readiness(checked_at=datetime.now(UTC))
 
     def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deploy.cli.rest.answers import read_answer
 from domain.reports.looks import Exactness
 from domain.values.texts import percent_text
 
@@ -15,7 +16,7 @@ def plan_lines(campaign: Mapping[str, Any]) -> Sequence[str]:
 
 def precision_reached(campaign: Mapping[str, Any]) -> str:
     """How exact the comparisons of cost are by now: ``cost within ±2.6 %, goal ±2 %``; empty without an interval."""
-    found = Exactness.model_validate(campaign["progress"].get("exactness") or {})
+    found = read_answer(Exactness, campaign["progress"].get("exactness") or {}, "the precision")
     if found.widest is None or found.widest.half_width is None:
         return ""
     goal = f", goal ±{percent_text(found.goal)}" if found.goal is not None else ""

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.cli.errors import CampaignPaused, Unreachable
+from deploy.cli.rest.answers import read_answer
 from deploy.cli.rest.client import ENDED, Coordinator
 from deploy.cli.shown.planning import may_add_blocks, precision_reached
 from deploy.cli.shown.state import drained_lines
@@ -100,7 +101,7 @@ def cell_text(cell: Mapping[str, Any]) -> str:
 
 def trials_text(campaign: Mapping[str, Any]) -> str:
     """How many trials are invalid, and for which reasons; empty if none is, or if the coordinator does not say."""
-    tally = Tally.model_validate(campaign.get("tally") or {})
+    tally = read_answer(Tally, campaign.get("tally") or {}, "the tally of trials")
     if not tally.invalid:
         return ""
     return f"{tally.invalid:,} of {tally.valid + tally.invalid:,} trials invalid ({reasons_text(tally.reasons)})"

@@ -5,6 +5,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from deploy.cli.rest.answers import read_answer
 from deploy.cli.shown.searched import print_open_capacities, print_searches
 from domain.loads.metric import Metric
 from domain.reports.report import Calibration, CampaignReport
@@ -15,7 +16,7 @@ def print_calibration(report: CampaignReport, console: Console) -> None:
     """The capacity behind shares, and the start of searches; or why there is none."""
     searched = any(cell.is_capacity for cell in report.results)
     for workload, record in (report.campaign.get("calibration") or {}).items():
-        found = Calibration.model_validate(record)
+        found = read_answer(Calibration, record, "the calibration")
         if found.failure:
             console.print(f"[bold red]No capacity:[/bold red] {escape(found.failure)}\n", highlight=False)
         elif found.open_loop is not None:

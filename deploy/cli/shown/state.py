@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from deploy.cli.rest.answers import read_answer
 from domain.reports.outcome import Tally, reasons_text
 
 
@@ -13,7 +14,7 @@ def trial_lines(campaign: Mapping[str, Any]) -> Iterator[str]:
     if campaign.get("paused"):
         yield f"paused: {campaign['paused']}"
         yield f"to go on: showdown resume {campaign['id']}; to end it: showdown cancel {campaign['id']}"
-    tally = Tally.model_validate(campaign.get("tally") or {})
+    tally = read_answer(Tally, campaign.get("tally") or {}, "the tally of trials")
     if tally.valid or tally.invalid:
         reasons = f" ({reasons_text(tally.reasons)}; see showdown explain REASON)" if tally.reasons else ""
         yield f"trials: {tally.valid:,} valid, {tally.invalid:,} invalid{reasons}"

@@ -49,7 +49,7 @@ def test_it_prints_what_differs_then_figures_then_ratios(asked):
     (line,) = [
         line for line in text.splitlines() if line.startswith("tproxy") and " requests/s" in line and "50," in line
     ]
-    assert "higher" in line
+    assert "better" in line
     assert "these two runs" in text.replace("\n", " ")
 
 
@@ -76,8 +76,8 @@ def test_several_sides_are_columns_beside_the_baseline(asked):
     assert lines[head].split() == ["datapath", "level", "figure", "baseline", "run2", "run3", "run4"]
     assert lines[head - 1].split() == ["side", "1", "side", "2", "side", "3"]
     place = next(n for n, line in enumerate(lines) if line.startswith("tproxy") and " requests/s" in line)
-    assert [word for word in lines[place].split() if word in {"higher", "unclear", "lower"}] == [
-        "higher", "unclear", "lower",
+    assert [word for word in lines[place].split() if word in {"better", "same", "worse"}] == [
+        "better", "same", "worse",
     ]  # fmt: skip
     assert lines[place + 1].count("[") == 3, "the ratios are below the figures"
 

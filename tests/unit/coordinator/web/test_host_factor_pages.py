@@ -47,7 +47,7 @@ def test_one_host_is_compared_with_another(
     assert [one["host"] for one in (*found["baseline"], *found["other"])] == [*HOSTS]
     assert [one["name"] for one in found["settings"]] == ["kernel"]
     (figure,) = [one for one in found["figures"] if one["datapath"] == "tproxy" and one["metric"] == "requests_per_s"]
-    assert figure["change"] == "higher"
+    assert figure["change"] == "better"
     page = browser.get(f"/{query}")
     assert f"{campaign_id}:h2" in page.text
     assert found["caution"] in sentences(page)
