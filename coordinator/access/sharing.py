@@ -12,21 +12,17 @@ from domain.values.names import is_campaign_id
 OPEN = frozenset(
     {
         "web.campaign", "web.verdicts", "web.why", "web.trials", "web.trial", "web.flame_graphs", "web.progress",
-        "web.campaign_hosts", "web.report_file",
+        "web.report_file", "web.campaign_hosts", "comparisons.get_host_factor", "bundles.get_bundle",
         "campaigns.get_report", "campaigns.get_results", "campaigns.get_verdicts", "campaigns.get_expectations",
         "campaigns.get_results_csv", "campaigns.get_verdicts_csv", "campaigns.get_expectations_csv",
         "campaigns.get_carrying_csv", "campaigns.get_figures_csv", "exports.get_report_markdown", "exports.get_junit",
         "histograms.get_histogram_log", "histograms.get_trial_histogram_log",
         "trials.list_trials", "trials.get_trial", "trials.get_kernel_latency", "trials.get_flame_graph",
         "trials.get_folded_stacks", "charts.get_kernel_latency", "charts.get_stages",
-        "stacks.list_stacks", "stacks.get_flame_graph", "stacks.get_folded_stacks", "bundles.get_bundle",
-        "bundles.get_key", "tokens.get_me",
+        "stacks.list_stacks", "stacks.get_flame_graph", "stacks.get_folded_stacks", "tokens.get_me",
     }
 )  # fmt: skip
-"""The only routes that a link opens, and these for its campaign alone, but for :data:`OF_NO_CAMPAIGN`."""
-
-OF_NO_CAMPAIGN = frozenset({"tokens.get_me", "bundles.get_key"})
-"""The caller itself, and the public key that checks a bundle."""
+"""The only routes that a link opens, and these for its campaign alone."""
 
 PAGES = frozenset({"web.shared", "web.open_shared"})
 _COOKIE = "showdown_share_"
@@ -83,7 +79,7 @@ def is_open_to(who: Principal) -> bool:
     """Whether a visitor may see what this request asks for."""
     if request.endpoint not in OPEN:
         return False
-    return request.endpoint in OF_NO_CAMPAIGN or campaign_of_request() == who.campaign_id
+    return request.endpoint == "tokens.get_me" or campaign_of_request() == who.campaign_id
 
 
 def is_shared() -> bool:

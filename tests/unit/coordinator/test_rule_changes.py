@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.coordinator.access.callers import audited
+from tests.unit.coordinator.access.callers import audited, browser_of, new_token
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import csrf, signed_in
 from tests.unit.coordinator.watched_series import HOOK, SCATTER, SERIES, SETTINGS, WANTED, add, events, measure
@@ -14,7 +14,7 @@ from tests.unit.coordinator.watched_series import HOOK, SCATTER, SERIES, SETTING
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CoordinatorApp]:
-    """A coordinator whose settings allow a webhook and mail, on each of the two databases."""
+    """A coordinator that may send messages, on each of the two databases."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
     found = CoordinatorApp(tmp_path, url, **SETTINGS)
     yield found
@@ -23,6 +23,7 @@ def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CoordinatorA
 
 @pytest.fixture
 def on_sqlite(tmp_path: Path) -> Iterator[CoordinatorApp]:
+    """The same for what no database decides."""
     found = CoordinatorApp(tmp_path, **SETTINGS)
     yield found
     found.close()
@@ -79,9 +80,8 @@ def test_a_notice_keeps_what_a_change_leaves_out(app: CoordinatorApp) -> None:
     ],
 )
 def test_a_wrong_change_names_the_field_and_changes_nothing(
-    kind: str, changes: dict[str, object], field: str, message: str, on_sqlite: CoordinatorApp
+    kind: str, changes: dict[str, object], field: str, message: str, app: CoordinatorApp
 ) -> None:
-    app = on_sqlite
     measure(app, 100)
     path = f"{kind}/{add(app) if kind == 'rules' else add_notice(app)}"
     before = app.get(path).json
@@ -97,57 +97,88 @@ def test_neither_is_changed_as_the_other(app: CoordinatorApp) -> None:
     assert change(app, f"rules/{add_notice(app)}", {}).status_code == 404
 
 
-def form_of(page: str, path: str) -> dict[str, str]:
-    """The fields of the form that posts to ``path``, with their values: what a browser would send untouched."""
-    (form,) = re.findall(rf'<form method="post" action="{re.escape(path)}".*?</form>', page, re.DOTALL)
-    typed = dict(re.findall(r'<input id="[^"]*" name="(\w+)"[^>]*? value="([^"]*)"', form))
-    chosen = {
-        name: (*re.findall(r'<option(?: value="(\w+)")? selected>(\w*)', options), ("", ""))[0]
-        for name, options in re.findall(r'<select[^>]* name="(\w+)">(.*?)</select>', form, re.DOTALL)
-    }
-    return typed | {name: value or text for name, (value, text) in chosen.items()}
+def fields(page: str, path: str) -> dict[str, str]:
+    """The fields of the form that is sent to this path, with their values."""
+    form = page.partition(f'action="{path}"')[2].partition("</form>")[0]
+    found = dict(re.findall(r'<input[^>]* name="(\w+)"[^>]* value="([^"]*)"', form))
+    chosen = re.findall(r'<select[^>]* name="(\w+)">(.*?)</select>', form)
+    return found | {name: "".join(re.findall(r"<option[^>]* selected>([^<]*)", text)) for name, text in chosen}
 
 
-def test_the_page_changes_a_rule_and_keeps_what_was_typed_wrong(on_sqlite: CoordinatorApp) -> None:
+def test_a_rule_is_changed_on_the_page_of_its_series(on_sqlite: CoordinatorApp) -> None:
     app = on_sqlite
     measure(app, 100)
-    rule_id, browser = add(app, percent=7.5), signed_in(app)
-    page, path = browser.get(f"/trends/{SERIES}"), f"/rules/{rule_id}/change"
-    form = form_of(page.text, path)
-    assert form == {"percent": "7.5", "direction": "worse", "webhook": HOOK, "email": "ops@example.com"}
-    form["csrf_token"] = csrf(page)
-    refused = browser.post(path, data={**form, "percent": "much"})
-    assert refused.status_code == 422
-    assert "Percent: must be a number." in refused.text
-    assert form_of(refused.text, path)["percent"] == "much"
-    assert f'<details id="change-{rule_id}" open>' in refused.text
-    assert form_of(refused.text, f"/trends/{SERIES}/rules")["percent"] == "5", "the form for another rule is untouched"
-    assert browser.post(path, data={**form, "percent": "9", "webhook": ""}).status_code == 303
+    rule_id, other = add(app, percent=12.5), add(app, percent=3)
+    browser, path = signed_in(app), f"/rules/{rule_id}/change"
+    page = browser.get(f"/trends/{SERIES}")
+    sent = fields(page.text, path)
+    assert (sent["percent"], sent["webhook"], sent["email"]) == ("12.5", HOOK, "ops@example.com")
+    assert sent["direction"] == "worse"
+    sent = {"csrf_token": csrf(page), "percent": "7", "direction": "higher", "email": "a@example.com, b@example.com"}
+    answer = browser.post(path, data=sent)
+    assert (answer.status_code, answer.location) == (303, f"/trends/{SERIES}#rules")
     found = app.get(f"rules/{rule_id}").json
-    assert (found["percent"], found["webhook"], found["email"]) == (9, None, ["ops@example.com"])
+    assert (found["percent"], found["direction"], found["webhook"]) == (7, "higher", None)
+    assert found["email"] == ["a@example.com", "b@example.com"]
     assert audited(app)[0][1:] == ("rule.change", f"rule {rule_id}")
+    assert app.get(f"rules/{other}").json["percent"] == 3
+    assert browser.post("/rules/nosuch/change", data=sent).status_code == 404
 
 
-def test_the_page_changes_a_notice_and_keeps_what_was_typed_wrong(on_sqlite: CoordinatorApp) -> None:
+def test_a_wrong_change_of_a_rule_keeps_what_was_typed(on_sqlite: CoordinatorApp) -> None:
     app = on_sqlite
-    notice_id, browser = add_notice(app), signed_in(app)
-    page, path = browser.get("/notices"), f"/notices/{notice_id}/change"
-    form = form_of(page.text, path)
-    assert form == {"occasion": "ended", "name": "nightly", "label": "", "webhook": HOOK, "email": ""}
-    form["csrf_token"] = csrf(page)
-    refused = browser.post(path, data={**form, "webhook": "http://127.0.0.1/"})
-    assert refused.status_code == 422
-    assert "SHOWDOWN_WEBHOOK_HOSTS does not allow" in refused.text
-    assert form_of(refused.text, path)["webhook"] == "http://127.0.0.1/"
-    assert form_of(refused.text, "/notices")["webhook"] == ""
-    assert browser.post(path, data={**form, "occasion": "failed", "name": ""}).status_code == 303
+    measure(app, 100)
+    rule_id, other = add(app), add(app)
+    browser, path = signed_in(app), f"/rules/{rule_id}/change"
+    sent = {"csrf_token": csrf(browser.get(f"/trends/{SERIES}")), "direction": "lower", "email": "ops@example.com"}
+    for changes, message in (
+        ({"percent": "many"}, "Percent: must be a number."),
+        ({"percent": "0"}, "Percent: must be more than 0."),
+        ({"percent": "7", "webhook": "https://10.0.0.1/"}, "SHOWDOWN_WEBHOOK_HOSTS does not allow"),
+    ):
+        refused = browser.post(path, data=sent | changes)
+        assert refused.status_code == 422
+        assert message in refused.text
+        typed = fields(refused.text, path)
+        assert {name: typed[name] for name in changes} == changes
+        assert typed["direction"] == "lower"
+        assert refused.text.count("<details open>") == 1, "only that form is open"
+        assert fields(refused.text, f"/rules/{other}/change")["percent"] == "5"
+        assert fields(refused.text, f"/trends/{SERIES}/rules")["percent"] == "5", "nor is it in the form of a new rule"
+    assert app.get(f"rules/{rule_id}").json["percent"] == 5
+
+
+def test_a_notice_is_changed_on_its_page(on_sqlite: CoordinatorApp) -> None:
+    app = on_sqlite
+    notice_id = add_notice(app)
+    browser, path = signed_in(app), f"/notices/{notice_id}/change"
+    page = browser.get("/notices")
+    before = fields(page.text, path)
+    assert (before["name"], before["label"], before["webhook"], before["email"]) == ("nightly", "", HOOK, "")
+    sent = {"csrf_token": csrf(page), "occasion": "failed", "name": "", "label": "team=edge", "webhook": HOOK}
+    assert browser.post(path, data=sent).status_code == 303
     found = app.get(f"notices/{notice_id}").json
-    assert (found["occasion"], found["name"], found["webhook"]) == ("failed", None, HOOK)
+    assert (found["occasion"], found["name"], found["label"]) == ("failed", None, "team=edge")
     assert audited(app)[0][1:] == ("notice.change", f"notice {notice_id}")
+    refused = browser.post(path, data=sent | {"webhook": "", "label": "a b"})
+    assert refused.status_code == 422
+    assert "give one of them" in refused.text
+    assert "Label: write key or key=value" in refused.text
+    assert fields(refused.text, path)["label"] == "a b"
+    assert fields(refused.text, "/notices")["label"] == ""
+    assert app.get(f"notices/{notice_id}").json == found
+    assert browser.post("/notices/nosuch/change", data=sent).status_code == 404
+    assert browser.post("/notices/nosuch/change", data=sent | {"label": "a b"}).status_code == 404
 
 
-def test_the_page_of_a_rule_that_is_gone_says_so(on_sqlite: CoordinatorApp) -> None:
-    browser = signed_in(on_sqlite)
-    sent = {"csrf_token": csrf(browser.get("/notices")), "percent": "5"}
-    for path in ("/rules/gone/change", "/notices/gone/change"):
-        assert browser.post(path, data={**sent, "occasion": "ended", "webhook": HOOK}).status_code == 404
+def test_a_reader_changes_neither(on_sqlite: CoordinatorApp) -> None:
+    app = on_sqlite
+    measure(app, 100)
+    rule_id, notice_id = add(app), add_notice(app)
+    browser = browser_of(app, new_token(app, "anna", "read"))
+    page = browser.get(f"/trends/{SERIES}")
+    assert "Change the rule" not in page.text
+    sent = {"csrf_token": csrf(page), "percent": "7", "direction": "worse", "occasion": "ended"}
+    for path in (f"/rules/{rule_id}/change", f"/notices/{notice_id}/change"):
+        assert browser.post(path, data=sent).status_code == 403
+    assert app.get(f"rules/{rule_id}").json["percent"] == 5

@@ -3,7 +3,6 @@
 import pytest
 from flask.testing import FlaskClient
 
-from tests.unit.coordinator.access.callers import new_share
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import sentences
 
@@ -38,18 +37,6 @@ def test_hosts_are_shown_side_by_side(campaign_id: str, coordinator_app: Coordin
     assert found["caution"] in sentences(page)
     assert ">differ<" in page.text
     assert f'href="/campaigns/{campaign_id}/hosts"' in browser.get(f"/campaigns/{campaign_id}").text
-
-
-def test_a_shared_link_shows_the_hosts_without_the_form_to_compare(
-    campaign_id: str, coordinator_app: CoordinatorApp, browser: FlaskClient
-) -> None:
-    visitor = coordinator_app.app.test_client()
-    visitor.post("/shared", data={"secret": new_share(coordinator_app, campaign_id)["secret"]})
-    path = f"/campaigns/{campaign_id}/hosts"
-    page = visitor.get(path)
-    assert ('aria-current="page">Hosts' in page.text, "Compare two hosts" in page.text) == (True, False)
-    assert "Compare two hosts" in browser.get(path).text
-    assert f'href="{path}"' in visitor.get(f"/campaigns/{campaign_id}").text
 
 
 def test_one_host_is_compared_with_another(
