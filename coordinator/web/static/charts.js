@@ -112,7 +112,7 @@ const charts = (() => {
       const now = Math.max(240, figure.clientWidth);
       if (plot && now !== width) plot.setSize({ width: (width = now), height: plot.height });
     }).observe(figure);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot && draw());
+    document.addEventListener("theme-changed", () => plot && draw());
     return {
       draw,
       update: (data) => (plot ? plot.setData(data) : draw()),
