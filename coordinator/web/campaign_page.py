@@ -49,6 +49,7 @@ TABS = (
     ("live", "Live", "web.live"),
     ("configuration", "Configuration", "web.configuration"),
 )
+_TITLES = {name: title for name, title, _ in TABS}
 _OF_ANY = tuple(name for name, *_ in TABS if name != "hosts")  # campaigns, also those on one host
 _DOWNLOADS = (
     ("report (JSON)", "campaigns.get_report"),
@@ -159,7 +160,10 @@ def configuration(campaign_id: str) -> str:
 def progress(campaign_id: str) -> Response:
     """The progress fragment, polled each second. It notifies the page of new results."""
     known = _progress(campaign_id)
-    response = make_response(render_template("web/_progress.html", fragment=True, **known))
+    wanted = request.args.get("tab", "")
+    tab = wanted if wanted in _TITLES else "summary"
+    title = _page_title(known["view"], tab, watched=True)
+    response = make_response(render_template("web/_progress.html", fragment=True, page_title=title, tab=tab, **known))
     ended_blocks = known["view"]["blocks_done"] + known["view"]["blocks_failed"]
     if not known["live"] or request.args.get("seen") != str(ended_blocks):
         response.headers["HX-Trigger"] = json.dumps({"results-changed": {}}, allow_nan=False)
@@ -171,11 +175,22 @@ def _tab(template: str, tab: str, campaign_id: str, **found: Any) -> str:
 
 
 def _shown(template: str, tab: str, **found: Any) -> str:
-    title = next(title for name, title, _ in TABS if name == tab)
     several = len(found["view"]["hosts"]) > 1
     shown = [one for one in TABS if several or one[0] in (tab, *_OF_ANY)]
     tabs = [one for one in shown if not sharing.is_shared() or one[2] in sharing.OPEN]
-    return render_template(f"web/{template}.html", tabs=tabs, tab=tab, tab_title=title, **found)
+    title = _page_title(found["view"], tab)
+    return render_template(f"web/{template}.html", tabs=tabs, tab=tab, page_title=title, **found)
+
+
+def _page_title(view: dict[str, Any], tab: str, *, watched: bool = False) -> str:
+    """The title of a campaign's page: of a running one how far it is, of one that ended meanwhile its outcome."""
+    titles = [f"{view['name']} {view['id']}"] if tab == "summary" else [_TITLES[tab], f"{view['name']} {view['id']}"]
+    if not CampaignState(view["state"]).ended:
+        done = f"{view['blocks_done'] + view['blocks_failed']}/{view['blocks_total']}"
+        titles.insert(0, f"paused {done}" if view["paused"] else done)
+    elif watched:
+        titles.insert(0, Outcome(view["outcome"]).text if view["outcome"] else view["state"])
+    return " · ".join(titles)
 
 
 def _progress(campaign_id: str) -> dict[str, Any]:

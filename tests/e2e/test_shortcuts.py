@@ -47,8 +47,14 @@ def press(tab: Tab, keys: str) -> None:
 
 @pytest.mark.parametrize(
     ("keys", "path"),
-    [("g c", "/campaigns"), ("g h", "/hosts"), ("n", "/campaigns/new"), ("g x g r", "/reasons"), ("g n", "/campaigns/new")],
-)  # fmt: skip
+    [
+        ("g c", "/campaigns"),
+        ("g h", "/hosts"),
+        ("n", "/campaigns/new"),
+        ("g x g r", "/reasons"),
+        ("g n", "/campaigns/new"),
+    ],
+)
 def test_keys_open_pages(tab: Tab, keys: str, path: str) -> None:
     press(tab, keys)
     expect(tab).to_have_url(f"{ADDRESS}{path}")

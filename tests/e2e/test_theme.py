@@ -75,7 +75,7 @@ def test_another_tab_follows(tab: Tab) -> None:
     other.route("**/*", lambda route: route.fulfill(body="<select></select>", content_type="text/html"))
     other.goto("/other")
     other.evaluate("localStorage.setItem('showdown-theme', 'dark')")
-    tab.wait_for_function("document.querySelector('[data-theme-choice]').value === 'dark'")
+    tab.wait_for_function("() => document.querySelector('[data-theme-choice]').value === 'dark'")
     assert ground(tab) == DARK
 
 

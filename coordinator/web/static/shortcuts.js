@@ -13,6 +13,7 @@
   const rows = new Map([...dialog.querySelectorAll("[data-keys]")].map((row) => [row.dataset.keys, row]));
   const starts = new Set([...rows.keys()].filter((keys) => keys.includes(" ")).map((keys) => keys.split(" ")[0]));
   const box = dialog.querySelector("[data-shortcuts-on]");
+  box.checked = true;
 
   const isOn = () => {
     try {

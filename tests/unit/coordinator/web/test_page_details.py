@@ -31,14 +31,26 @@ def test_a_session_that_ends_on_a_page_comes_back_to_it(coordinator_app: Coordin
     assert answer.headers["HX-Redirect"] == "/sign-in?next=/campaigns/abcdefgh/live?figure%3Dcpu"
 
 
-def test_the_title_of_a_running_campaign_counts_its_blocks(
+def test_the_title_of_a_campaign_says_how_far_it_is_and_its_outcome_if_it_was_watched(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     coordinator_app.register()
-    path = f"/campaigns/{coordinator_app.submit(blocks=5)}"
+    campaign_id = coordinator_app.submit(blocks=5)
+    path = f"/campaigns/{campaign_id}"
     coordinator_app.run_block()
-    assert "<title>1 of 5 · small " in browser.get(f"{path}/progress").text
-    assert browser.get(path).text.count("<title>") == 1
+
+    def title(place: str) -> str:
+        (found,) = re.findall(r"<title>(?!Re)(.*) · Showdown</title>", browser.get(f"{path}{place}").text)
+        return str(found)
+
+    assert title("") == title("/progress") == f"1/5 · small {campaign_id}"
+    assert title("/why") == title("/progress?tab=why") == f"1/5 · Why · small {campaign_id}"
+    assert title("/progress?tab=%3Cb%3E") == f"1/5 · small {campaign_id}"
+    coordinator_app.client.post(f"/api/v1/campaigns/{campaign_id}/pause", headers=coordinator_app.user)
+    assert title("/live") == f"paused 1/5 · Live · small {campaign_id}"
+    coordinator_app.cancel(campaign_id)
+    assert title("/progress") == f"cancelled · small {campaign_id}"
+    assert title("/why") == f"Why · small {campaign_id}"
 
 
 def test_hosts_say_what_they_do_and_lack(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
