@@ -17,6 +17,7 @@ from coordinator.web.chart import capacity_chart, latency_chart, summary_chart, 
 from coordinator.web.entry import blueprint
 from coordinator.web.evidence import evidence_of
 from coordinator.web.figure_views import chosen_view, tables_of, views_of
+from coordinator.web.initial_stage import most_different
 from coordinator.web.showdown_table import (
     carrying_rows,
     cost_rows,
@@ -27,7 +28,7 @@ from coordinator.web.showdown_table import (
     tables,
 )
 from coordinator.web.slow_table import slow_rows
-from coordinator.web.stage_bars import most_different, stage_charts
+from coordinator.web.stage_bars import stage_charts
 from domain.campaigns.campaign import Campaign
 from domain.campaigns.toml_text import toml_text
 from domain.loads.load import ClosedLoad
@@ -84,14 +85,13 @@ def verdicts(campaign_id: str) -> str:
 def why(campaign_id: str) -> str:
     """Where a request's time went, by kernel stage."""
     report, campaign = _report(campaign_id, brief=False)
-    charts = stage_charts(campaign, report, path_of(report.campaign["hosts"]).stages)
     return _tab(
         "campaign_why",
         "why",
         campaign_id,
         **_shared(report, campaign),
-        stage_charts=charts,
-        differs=most_different(charts),
+        stage_charts=stage_charts(campaign, report, path_of(report.campaign["hosts"]).stages),
+        differs=most_different(report, campaign.reference_label),
         flame_graphs=campaign.flame_graphs,
         labels=campaign.labels,
     )
