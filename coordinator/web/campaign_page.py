@@ -37,7 +37,7 @@ from domain.reports.gate import counts_text, worst
 from domain.reports.outcome import PAUSED_BY_USER, Outcome, outcome_line, reasons_text
 from domain.reports.report import MIN_PAIRS, CampaignReport
 from domain.runs.comparison import COLUMNS
-from domain.trials.failures import group_by_reasons, invalid_total
+from domain.trials.failures import groups_of, invalid_total
 from domain.values.texts import ratio_text
 
 TRIALS_SHOWN = 60
@@ -120,7 +120,7 @@ def trials(campaign_id: str) -> str:
         "trials",
         campaign_id,
         **_shared(report, campaign),
-        invalid=group_by_reasons(report.invalid),
+        invalid_groups=groups_of(report),
         invalid_total=invalid_total(report),
         trials=[one.brief for one in found],
         total=total,
