@@ -64,7 +64,7 @@ def test_hosts_say_what_they_do_and_lack(coordinator_app: CoordinatorApp, browse
     said = " ".join(sentences(page))
     assert f'href="/campaigns/{campaign_id}">small</a>' in page.text
     assert "block 1 of small" in said
-    assert "Waiting 2 blocks" in said
+    assert "Waiting 2 blocks: 2 of small" in said
     lacking = page.text.partition("What it cannot run")[2].partition("</ul>")[0]
     assert "tproxy" in lacking
     assert "direct" not in lacking
