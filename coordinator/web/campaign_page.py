@@ -18,6 +18,7 @@ from coordinator.web.chart import capacity_chart, latency_chart, summary_chart, 
 from coordinator.web.entry import blueprint
 from coordinator.web.evidence import evidence_of
 from coordinator.web.figure_views import chosen_view, tables_of, views_of
+from coordinator.web.initial_stage import most_different
 from coordinator.web.showdown_table import (
     carrying_rows,
     cost_rows,
@@ -27,7 +28,7 @@ from coordinator.web.showdown_table import (
     tables,
 )
 from coordinator.web.slow_table import slow_rows
-from coordinator.web.stage_bars import most_different, stage_charts
+from coordinator.web.stage_bars import stage_charts
 from domain.campaigns.campaign import Campaign
 from domain.campaigns.toml_text import toml_text
 from domain.loads.load import ClosedLoad
@@ -36,7 +37,7 @@ from domain.reports.gate import counts_text, worst
 from domain.reports.outcome import PAUSED_BY_USER, Outcome, outcome_line, reasons_text
 from domain.reports.report import MIN_PAIRS, CampaignReport
 from domain.runs.comparison import COLUMNS
-from domain.trials.failures import group_by_reasons, invalid_total
+from domain.trials.failures import groups_of, invalid_total
 from domain.values.texts import ratio_text
 
 TRIALS_SHOWN = 60
@@ -49,6 +50,7 @@ TABS = (
     ("live", "Live", "web.live"),
     ("configuration", "Configuration", "web.configuration"),
 )
+_TITLES = {name: title for name, title, _ in TABS}
 _OF_ANY = tuple(name for name, *_ in TABS if name != "hosts")  # campaigns, also those on one host
 _DOWNLOADS = (
     ("report (JSON)", "campaigns.get_report"),
@@ -83,14 +85,13 @@ def verdicts(campaign_id: str) -> str:
 def why(campaign_id: str) -> str:
     """Where a request's time went, by kernel stage."""
     report, campaign = _report(campaign_id, brief=False)
-    charts = stage_charts(campaign, report, path_of(report.campaign["hosts"]).stages)
     return _tab(
         "campaign_why",
         "why",
         campaign_id,
         **_shared(report, campaign),
-        stage_charts=charts,
-        differs=most_different(charts),
+        stage_charts=stage_charts(campaign, report, path_of(report.campaign["hosts"]).stages),
+        differs=most_different(report, campaign.reference_label),
         flame_graphs=campaign.flame_graphs,
         labels=campaign.labels,
     )
@@ -119,7 +120,7 @@ def trials(campaign_id: str) -> str:
         "trials",
         campaign_id,
         **_shared(report, campaign),
-        invalid=group_by_reasons(report.invalid),
+        invalid_groups=groups_of(report),
         invalid_total=invalid_total(report),
         trials=[one.brief for one in found],
         total=total,
@@ -159,7 +160,10 @@ def configuration(campaign_id: str) -> str:
 def progress(campaign_id: str) -> Response:
     """The progress fragment, polled each second. It notifies the page of new results."""
     known = _progress(campaign_id)
-    response = make_response(render_template("web/_progress.html", fragment=True, **known))
+    wanted = request.args.get("tab", "")
+    tab = wanted if wanted in _TITLES else "summary"
+    title = _page_title(known["view"], tab, watched=True)
+    response = make_response(render_template("web/_progress.html", fragment=True, page_title=title, tab=tab, **known))
     ended_blocks = known["view"]["blocks_done"] + known["view"]["blocks_failed"]
     if not known["live"] or request.args.get("seen") != str(ended_blocks):
         response.headers["HX-Trigger"] = json.dumps({"results-changed": {}}, allow_nan=False)
@@ -171,11 +175,22 @@ def _tab(template: str, tab: str, campaign_id: str, **found: Any) -> str:
 
 
 def _shown(template: str, tab: str, **found: Any) -> str:
-    title = next(title for name, title, _ in TABS if name == tab)
     several = len(found["view"]["hosts"]) > 1
     shown = [one for one in TABS if several or one[0] in (tab, *_OF_ANY)]
     tabs = [one for one in shown if not sharing.is_shared() or one[2] in sharing.OPEN]
-    return render_template(f"web/{template}.html", tabs=tabs, tab=tab, tab_title=title, **found)
+    title = _page_title(found["view"], tab)
+    return render_template(f"web/{template}.html", tabs=tabs, tab=tab, page_title=title, **found)
+
+
+def _page_title(view: dict[str, Any], tab: str, *, watched: bool = False) -> str:
+    """The title of a campaign's page: of a running one how far it is, of one that ended meanwhile its outcome."""
+    titles = [f"{view['name']} {view['id']}"] if tab == "summary" else [_TITLES[tab], f"{view['name']} {view['id']}"]
+    if not CampaignState(view["state"]).ended:
+        done = f"{view['blocks_done'] + view['blocks_failed']}/{view['blocks_total']}"
+        titles.insert(0, f"paused {done}" if view["paused"] else done)
+    elif watched:
+        titles.insert(0, Outcome(view["outcome"]).text if view["outcome"] else view["state"])
+    return " · ".join(titles)
 
 
 def _progress(campaign_id: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from coordinator.store.hosts.enrolments import AlreadyEnrolled
 from coordinator.store.hosts.host_work import work_by_host
 from coordinator.web import grafana
 from coordinator.web.entry import blueprint
+from coordinator.web.host_problems import attention, lacking, missing_features
 from domain.values.problems import InvalidInput
 
 
@@ -64,12 +65,16 @@ def _page(*, host: str = "", token: str = "", error: str = "") -> str:
     with services().store.read() as session:
         found, enrolled = host_list(session, services().clock()), enrolment_list(session)
         work = work_by_host(session)
-    registered = {one.name for one in found}
+    registered, tokens = {one.name for one in found}, {one.host: one for one in enrolled}
+    needs = {one.name: words for one in found if (words := attention(one, tokens.get(one.name)))}
     return render_template(
         "web/hosts.html",
-        hosts=found,
+        hosts=sorted(found, key=lambda one: one.name not in needs),
+        needs=needs,
+        missing={one.name: missing_features(one.capabilities) for one in found},
+        lacking={one.name: lacking(one.capabilities) for one in found},
         work=work,
-        enrolments={one.host: one for one in enrolled},
+        enrolments=tokens,
         unseen=[one for one in enrolled if one.host not in registered],
         grafana=grafana.hosts_link(),
         wanted=host,

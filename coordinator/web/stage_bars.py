@@ -189,12 +189,6 @@ def _notes(one: Decomposition) -> Iterator[str]:
         yield f"{label}: {trials} host noise in the watched slices, which disturbs an explanation."
 
 
-def most_different(charts: Sequence[StageChart]) -> str:
-    """``stage.role`` of the largest part of the first known difference; empty if none is known."""
-    rows = (row for chart in charts for one in chart.differences for row in one.rows)
-    return next((f"{row.stage}.{row.role}" for row in rows if row.stage != REST), "")
-
-
 def color_of(stage: str, path: tuple[str, ...]) -> int:
     """The number of a stage's color, by its place on the path; longer paths use colors twice."""
     place = _place_of(stage, path)

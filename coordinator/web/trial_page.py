@@ -11,6 +11,7 @@ from coordinator.services import services
 from coordinator.store.measured.trials import neighbours
 from coordinator.web import grafana
 from coordinator.web.entry import blueprint
+from coordinator.web.initial_stage import largest_parts
 from coordinator.web.stage_bars import trial_chart
 from domain.campaigns.campaign import Campaign
 
@@ -33,6 +34,7 @@ def trial(trial_id: str) -> str:
         grafana=grafana.trial_link(found, campaign) if found["probes"] else "",
         roles=any(reading["role"] for reading in found["probes"]),
         chart=trial_chart(decomposition, found["load"], path.stages) if decomposition else None,
+        longest=largest_parts(decomposition) if decomposition else "",
         stacks=stacks,
         shares=shares(stacks) if stacks else {},
         svg=Markup(flame_svg(f"trial {trial_id}", stacks)) if stacks else "",  # noqa: S704 (it escapes every name)

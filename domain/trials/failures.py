@@ -39,6 +39,14 @@ class TrialGroup(NamedTuple):
     trials: int
 
 
+class ReasonsGroup(NamedTuple):
+    """All trials that are invalid for exactly these reasons, and their cells, as far as the report lists them."""
+
+    reasons: tuple[Reason, ...]
+    trials: int
+    cells: tuple[TrialGroup, ...]
+
+
 class Lists(Protocol):
     """The invalid trials of a report."""
 
@@ -69,6 +77,16 @@ def group_by_reasons(invalid: Sequence[InvalidTrial]) -> tuple[TrialGroup, ...]:
     for trial in invalid:
         found.setdefault((trial.datapath, trial.workload, trial.level, trial.reasons), []).append(trial)
     return tuple(TrialGroup(group[0], len(group)) for group in found.values())
+
+
+def groups_of(report: Lists) -> tuple[ReasonsGroup, ...]:
+    """The invalid trials by their reasons, the most common first: what is to be done is the same for each group."""
+    cells = group_by_reasons(report.invalid)
+    groups = (
+        ReasonsGroup(one.reasons, one.trials, tuple(cell for cell in cells if cell.first.reasons == one.reasons))
+        for one in counts_of(report)
+    )
+    return tuple(sorted(groups, key=lambda one: -one.trials))
 
 
 class FailedAttempt(Frozen):

@@ -26,15 +26,34 @@ const charts = (() => {
     ticks: { stroke: colour("--line"), width: 1, size: 5 },
     ...more,
   });
-  const clockAxis = () => axis({ space: 74, size: 30, values: (_, splits) => splits.map((seconds) => clock(seconds)) });
+  // Seconds between ticks. The steps are close to one another: a wide one leaves a single tick in a narrow window.
+  const SIXTIETHS = [1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30];
+  const DAY_S = 86400;
+  const CLOCK_STEPS = [
+    ...SIXTIETHS, ...SIXTIETHS.map((minutes) => 60 * minutes), ...[1, 2, 3, 4, 6, 8, 12].map((hours) => 3600 * hours),
+    ...[1, 2, 4, 7, 14, 28].map((days) => DAY_S * days),
+  ];
+  const clockAxis = () => axis({ space: 74, size: 30, incrs: CLOCK_STEPS, values: (_, splits) => splits.map((seconds) => clock(seconds)) });
 
-  // 1, 2, 5, 10 … within the range; only powers of ten if that is too many.
+  const MOST_TICKS = 7;
+  const LEAST_TICKS = 3;
+
+  // 1, 2, 5, 10 … within the range; only powers of ten if that is too many, and equal steps if it is too few.
   const logSplits = (_, __, low, high) => {
     const found = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
       for (const step of [1, 2, 5]) found.push(step * 10 ** power);
     const within = found.filter((value) => value >= low && value <= high);
-    return within.length > 7 ? within.filter((value) => Math.abs(Math.log10(value) % 1) < 1e-9) : within;
+    if (within.length > MOST_TICKS) return within.filter((value) => Math.abs(Math.log10(value) % 1) < 1e-9);
+    return within.length >= LEAST_TICKS || high <= low ? within : equalSplits(low, high);
+  };
+
+  const equalSplits = (low, high) => {
+    const rough = (high - low) / (LEAST_TICKS + 1);
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = power * [5, 2, 1].find((one) => one * power <= rough);
+    const first = Math.ceil(low / step - 1e-9);
+    return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
   };
   const timeAxis = (more) => axis({ size: 62, splits: logSplits, filter: (_, splits) => splits, values: (_, splits) => splits.map(time), ...more });
 
@@ -112,7 +131,7 @@ const charts = (() => {
       const now = Math.max(240, figure.clientWidth);
       if (plot && now !== width) plot.setSize({ width: (width = now), height: plot.height });
     }).observe(figure);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot && draw());
+    document.addEventListener("theme-changed", () => plot && draw());
     return {
       draw,
       update: (data) => (plot ? plot.setData(data) : draw()),

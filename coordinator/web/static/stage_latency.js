@@ -75,11 +75,11 @@
         {
           height: 260,
           cursor: { y: false },
-          legend: { live: true, markers: { show: false } },
+          legend: { live: true, markers: { dash: (plot, i) => (plot.series[i].dash ? "dashed" : "solid") } },
           scales: { x: { time: false, range: () => zoom.part([-0.5, one.count.length - 0.5]) }, y: { distr: 3, range: () => yRange } },
           axes: [
             charts.axis({
-              space: 74, size: 30, grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+              space: 74, size: 30, grid: { show: false }, incrs: [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 500],
               values: (_, splits) => splits.map((column) => (Number.isInteger(column) && column in one.count ? moment(one, column) : "")),
             }),
             charts.timeAxis(),
@@ -97,6 +97,7 @@
     }, zoom),
   );
 
+  const strongest = () => `The strongest colour is ${charts.figure(100 * darkest)} % of a column's durations.`;
   const words = (one) => {
     const whole = one.whole;
     if (!whole) return `${charts.count(one.count.reduce((a, b) => a + b, 0))} durations in ${one.count.length} ${one.count.length === 1 ? "interval" : "intervals"}.`;
@@ -111,7 +112,7 @@
       const one = shown[index];
       side.hidden = one === undefined;
       side.querySelector("figcaption").textContent = names[index] ?? "";
-      side.querySelector("[data-stage-words]").textContent = one ? words(one) : one === null ? "No data of this stage: it does not apply, or no probe watched it." : "";
+      side.querySelector("[data-stage-words]").textContent = one ? `${words(one)} ${strongest()}` : one === null ? "No data of this stage: it does not apply, or no probe watched it." : "";
       if (one) plots[index].draw();
       else plots[index].clear();
     });
@@ -129,24 +130,28 @@
   let stages = [];
   let asking = 0;
 
-  // The initial stage: the one that differs most, if that is known; else waiting for a CPU, in the role that most
-  // datapaths have.
-  const usual = () => {
-    if (stages.some((one) => stageKey(one) === panel.dataset.differs)) return panel.dataset.differs;
+  // What is shown first, as [stage, cell, datapath]: the page names what differs most. If the telemetry has none of
+  // that: waiting for a CPU, in the role that most datapaths have.
+  const initial = () => {
+    const isThere = ([stage, cell]) => stages.some((one) => stageKey(one) === stage && (ofTrial || cellKey(one) === cell));
+    const named = panel.dataset.differs.split(" ").map((one) => one.split("/")).find(isThere);
+    if (named) return named;
     const queues = stages.filter((one) => one.stage === "run_queue");
     const spread = (one) => new Set(queues.filter((other) => other.role === one.role).map((other) => other.datapath)).size;
-    return queues.length ? stageKey(queues.reduce((a, b) => (spread(b) > spread(a) ? b : a))) : "";
+    return queues.length ? [stageKey(queues.reduce((a, b) => (spread(b) > spread(a) ? b : a)))] : [];
   };
 
   const offer = () => {
     const datapaths = panel.dataset.datapaths.split(" ").filter((name) => stages.some((one) => one.datapath === name));
     const named = distinct(stages, stageKey, roleOf).sort((a, b) => a[0].localeCompare(b[0]));
-    fill(part("stage"), named, part("stage").value || usual());
-    fill(part("cell"), distinct(stages, cellKey, cellOf), part("cell").value);
+    const [stage, cell, differing] = initial();
+    fill(part("stage"), named, part("stage").value || stage);
+    fill(part("cell"), distinct(stages, cellKey, cellOf), part("cell").value || cell);
     const pairs = datapaths.map((name) => [name, name]);
     const reference = panel.dataset.reference;
     fill(part("left"), pairs, part("left").value || (datapaths.includes(reference) ? reference : datapaths[0]));
-    const other = datapaths.find((name) => name !== part("left").value) ?? "";
+    const others = datapaths.filter((name) => name !== part("left").value);
+    const other = others.includes(differing) ? differing : (others[0] ?? "");
     fill(part("right"), [["", "nothing"], ...pairs], part("right").dataset.chosen ?? other);
   };
 
@@ -187,7 +192,7 @@
     message.textContent = stages.length ? "" : "InfluxDB has no kernel latency of this trial.";
     if (!stages.length) return;
     const named = distinct(stages, stageKey, roleOf).sort((a, b) => a[0].localeCompare(b[0]));
-    fill(part("stage"), named, part("stage").value);
+    fill(part("stage"), named, part("stage").value || initial()[0]);
     const one = stages.find((stage) => stageKey(stage) === part("stage").value);
     draw([one], [roleOf(one)]);
     const detail = stages.filter((other) => other.stage === one.stage);

@@ -6,7 +6,7 @@
   const panel = document.querySelector("[data-traffic]");
   if (!panel) return;
   const part = (name) => panel.querySelector(`[data-traffic-${name}]`);
-  const [message, table, level, span, caption] = ["message", "table", "level", "span", "caption"].map(part);
+  const [message, table, level, span, caption, legend] = ["message", "table", "level", "span", "caption", "legend"].map(part);
   const datapaths = panel.dataset.datapaths.split(" ");
   const POLL_MS = 1500;
   const AWAY_MS = 10000; // poll less often while InfluxDB is unavailable
@@ -19,6 +19,7 @@
   let lines = [];
   let timer = 0;
   let polls = 0;
+  const hidden = new Set(); // names of lines that the user does not want to see
   let asking = 0; // number of the newest request; answers to earlier ones are ignored
 
   const key = (one) => [one.host, one.datapath, one.workload, one.level].join(" ");
@@ -80,7 +81,7 @@
   };
 
   const stroke = (line) => charts.colour(`--s${Math.max(0, datapaths.indexOf(line.datapath)) % 9}`);
-  const drawn = (line, more) => ({ label: line.name, stroke: stroke(line), width: 1.6, points: { size: 4, stroke: stroke(line), fill: stroke(line) }, ...more });
+  const drawn = (line, more) => ({ label: line.name, show: !hidden.has(line.name), stroke: stroke(line), width: 1.6, points: { size: 4, stroke: stroke(line), fill: stroke(line) }, ...more });
   const moves = (kind) => kind === "mousemove" || kind === "mouseleave"; // a part is chosen on one chart only
   const common = () => ({
     height: 230,
@@ -194,6 +195,26 @@
     }
   };
 
+  // The charts' legend: a button per line shows or hides it in both.
+  const entry = (line) => {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    const key = document.createElement("span");
+    key.className = `key series-${Math.max(0, datapaths.indexOf(line.datapath)) % 9}`;
+    button.type = "button";
+    button.className = "quiet mono";
+    button.append(key, line.name);
+    button.setAttribute("aria-pressed", String(!hidden.has(line.name)));
+    button.addEventListener("click", () => {
+      if (!hidden.delete(line.name)) hidden.add(line.name);
+      button.setAttribute("aria-pressed", String(!hidden.has(line.name)));
+      rates.draw();
+      times.draw();
+    });
+    item.append(button);
+    return item;
+  };
+
   let shape = "";
   const show = () => {
     lineUp();
@@ -205,6 +226,7 @@
       times.update(aligned([1, 2]));
     } else {
       shape = now;
+      legend.replaceChildren(...lines.map(entry));
       rates.draw();
       times.draw();
     }

@@ -7,7 +7,7 @@ from coordinator.scheduling.digests import BlockDigest
 from coordinator.scheduling.records import AttemptRecord
 from domain.probes.telemetry import TelemetryAccount
 from domain.reports.report import CampaignReport
-from domain.trials.failures import MOST_LISTED, ReasonsCount, counts_of, invalid_total
+from domain.trials.failures import MOST_LISTED, ReasonsCount, counts_of, groups_of, invalid_total
 from domain.trials.trial import Reason
 from tests.unit.coordinator.analysis.results import a_campaign, an_attempt
 
@@ -32,6 +32,9 @@ def test_a_report_of_invalid_trials_only_counts_all_and_lists_the_first() -> Non
     assert report.invalid[-1].details
     assert counts_of(report) == (ReasonsCount(reasons=(Reason.BYPASSED,), trials=2 * BLOCKS),)
     assert invalid_total(report) == 2 * BLOCKS
+    (group,) = groups_of(report)
+    assert (group.reasons, group.trials) == ((Reason.BYPASSED,), 2 * BLOCKS)
+    assert sum(cell.trials for cell in group.cells) == MOST_LISTED
     assert report.answer is not None
     assert "the most common reason is bypassed" in report.answer.missing
 
