@@ -1,10 +1,10 @@
-"""New variants for tests: one datapath, one probe and one workload, copied under other names into a directory."""
+"""New variants for tests: a datapath of each function, a probe and a workload, copied under other names."""
 
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,16 +33,29 @@ class Copy:
             target.write_text(words.sub(self.name, source.read_text()))
 
 
-DATAPATH = Copy(
-    "datapaths",
-    "ebpf_redirect",
-    ("workers/datapaths/{}.py", "bpf/datapaths/{}.c", "tests/kernel/datapaths/test_datapath_{}.py"),
-)
+def _datapath(original: str) -> Copy:
+    files = ("workers/datapaths/{}.py", "bpf/datapaths/{}.c", "tests/kernel/datapaths/test_datapath_{}.py")
+    return Copy("datapaths", original, files)
+
+
+DATAPATHS: Mapping[str, Copy] = {
+    "forward": _datapath("ebpf_redirect"),
+    "steer": _datapath("ebpf_sk_assign"),
+    "splice": _datapath("ebpf_sockmap"),
+    "balance": _datapath("ebpf_lb"),
+    "terminate": _datapath("ebpf_sk_assign_tls"),
+    "filter": _datapath("ebpf_tc_filter"),
+    "defend": _datapath("ebpf_xdp_syncookie"),
+    "shape": _datapath("ebpf_token_bucket"),
+    "gateway": _datapath("gateway_sk_assign"),
+}
+"""By function. All are in eBPF, so that each copy has a C file, too."""
+DATAPATH = DATAPATHS["forward"]
 PROBE = Copy(
     "probes", "device_hop", ("probes/catalog/{}.py", "bpf/probes/{}.c", "tests/kernel/probes/test_probe_{}.py")
 )
 WORKLOAD = Copy("workloads", "tcp_rr", ("workers/workloads/{}.py", "workers/traffic/src/protocols/protocol_{}.c"))
-COPIES = (DATAPATH, PROBE, WORKLOAD)
+COPIES = (*DATAPATHS.values(), PROBE, WORKLOAD)
 
 
 def write_copies(directory: Path) -> None:

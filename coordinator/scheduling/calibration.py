@@ -16,7 +16,7 @@ from domain.campaigns.campaign import Campaign
 from domain.loads.condition import PLAIN
 from domain.loads.load import MAX_RATE_PER_S, Load, OpenLoad, ShareLoad
 from domain.loads.searched import CALIBRATION_STEPS, shares_of
-from domain.reports.report import Calibration
+from domain.reports.calibration import Calibration
 from domain.trials.block import Block, PlannedBlock
 from domain.trials.trial import TrialResult
 

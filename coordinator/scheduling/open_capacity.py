@@ -23,7 +23,7 @@ from domain.loads.searched import (
     OpenCapacities,
     shares_of,
 )
-from domain.reports.report import Calibration
+from domain.reports.calibration import Calibration
 from domain.values.texts import share_text
 
 

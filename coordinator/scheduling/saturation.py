@@ -25,7 +25,7 @@ from domain.campaigns.campaign import Campaign
 from domain.loads.capacity import SEARCH_STEPS
 from domain.loads.load import MAX_RATE_PER_S, CapacityLoad
 from domain.loads.searched import COARSE_STEPS, SEARCH_REQUESTS, CapacityBounds
-from domain.reports.report import Calibration
+from domain.reports.calibration import Calibration
 from domain.values.texts import rounded_text, share_text
 
 REACH_DOWN = 16.0  # a search begins this many times below the closed-loop capacity …
@@ -228,17 +228,16 @@ def initial_searches(
 
     It begins at the open-loop capacity where calibration has found it, and else at that of a closed loop.
     """
-    open_per_s = found.open_loop.highest_per_s if found.open_loop is not None else {}
-    slo = campaign.levels[level]
+    slo, starts = campaign.levels[level], found.search_starts
     if not isinstance(slo, CapacityLoad):
         raise TypeError(f"{level} is searched, but {slo} is not a capacity level")
     return {
         label: initial_search(
-            open_per_s.get(label, found.capacities_per_s[label]),
+            starts[label].per_s,
             campaign.lowest_searched_per_s,
             goal_of(slo),
             random.Random(f"{seed}/{workload}/{level}/{chain}/{label}").random(),  # noqa: S311 (repeatable)
-            OPEN_REACH_DOWN if label in open_per_s else REACH_DOWN,
+            OPEN_REACH_DOWN if starts[label].in_open_loop else REACH_DOWN,
         )
         for label in campaign.labels
     }

@@ -71,14 +71,7 @@ def _conditions(report: CampaignReport) -> Iterator[Cost]:
 def _attacks(report: CampaignReport) -> Iterator[Cost]:
     for one in report.tolerated_attacks:
         if one.per_s is not None:
-            level = _level(report, one.load)
             yield Cost(
-                kind=CostKind.ATTACK, datapath=one.datapath, over="", workload=one.workload, level=level,
+                kind=CostKind.ATTACK, datapath=one.datapath, over="", workload=one.workload, level=one.level,
                 figure="tolerated", value=one.per_s, low=one.low_per_s, high=one.high_per_s, sentence=one.sentence,
             )  # fmt: skip
-
-
-def _level(report: CampaignReport, load: str) -> str:
-    """The level whose load that is, without an attack."""
-    levels = report.campaign.get("campaign", {}).get("levels", {})
-    return next((name for name, one in levels.items() if one == load), "without")

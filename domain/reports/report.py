@@ -11,9 +11,10 @@ from pydantic import Field
 
 from domain.hosts.fingerprints import FingerprintBlocks
 from domain.loads.metric import Metric
-from domain.loads.searched import OpenCapacities, SearchedCapacity
+from domain.loads.searched import SearchedCapacity
 from domain.probes.telemetry import TelemetryAccount
 from domain.reports.answer import Answer
+from domain.reports.calibration import Calibration, calibrations_of
 from domain.reports.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
 from domain.reports.condition_cost import ConditionCost
 from domain.reports.crossover import Crossover, OverloadOnset
@@ -156,29 +157,6 @@ class CellResult(Frozen):
         return self.load.startswith("open")
 
 
-class Calibration(Frozen):
-    """The capacity that one workload's shares refer to, as the campaign's calibration blocks found it.
-
-    Either ``requests_per_s``, ``datapath``, ``host`` and ``rates_per_s`` are known, or ``failure`` says why not.
-    """
-
-    load: str = Field(description="The closed load of the calibration.")
-    requests_per_s: float | None = Field(
-        default=None,
-        description="Of the slowest datapath on the slowest host: the lower bound of its open-loop capacity. Without "
-        "open_loop, its closed-loop capacity.",
-    )
-    open_loop: OpenCapacities | None = Field(default=None, description="None without shares, and in older results.")
-    datapath: Label | None = None
-    host: str | None = None
-    rates_per_s: dict[Name, int] = Field(default={}, description="By level: the rate of each share.")
-    capacities_per_s: dict[Label, float] = Field(
-        default={},
-        description="By datapath, on its fastest host: the start of the search for a capacity within an SLO.",
-    )
-    failure: str = ""
-
-
 class Verdict(Frozen):
     """Two datapaths compared by one metric: ratio = datapath / reference, from per-block log-ratios."""
 
@@ -296,3 +274,8 @@ class CampaignReport(Frozen):
     answer: Answer | None = Field(default=None, description="At most three sentences, a table, and the scope.")
     left_out: str = Field(default="", description="Blocks that are not analysed, and datapaths that no host can run.")
     exactness: Exactness = Field(default=Exactness(), description="How exact it is by now, and its looks.")
+
+    @property
+    def calibrations(self) -> dict[Name, Calibration]:
+        """The capacities that its shares and searches refer to, by workload."""
+        return calibrations_of(self.campaign)

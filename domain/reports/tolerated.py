@@ -15,6 +15,7 @@ class ToleratedAttack(Frozen):
 
     datapath: Label
     workload: Name
+    level: Name = Field(default="without", description="The level without an attack; `without` in older reports.")
     load: str = Field(description="The load and condition of these levels, without the attack.")
     per_s: Figure | None = Field(
         description="Blocked packets per second, interpolated; null if goodput fell less at every rate."

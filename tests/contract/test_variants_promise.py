@@ -1,4 +1,6 @@
-"""A datapath, a probe and a workload are new files and nothing else: every surface finds copies of three of them.
+"""Datapaths, probes and workloads are new files and nothing else: every surface finds copies of some.
+
+There is a copy of one datapath of each function.
 
 What needs the kernel is in tests/kernel/test_variants_promise.py.
 """
@@ -11,15 +13,20 @@ from pathlib import Path
 import pytest
 
 from docs import generate
+from domain.campaigns.campaign import read_campaign_toml
 from domain.service.jobs import HostCapabilities
+from domain.values.names import FUNCTIONS
 from tests import ROOT
-from tests.copied import COPIES, DATAPATH, PROBE, WORKLOAD, run, write_copies
+from tests.copied import COPIES, DATAPATH, DATAPATHS, PROBE, WORKLOAD, Copy, run, write_copies
 from tests.more_variants import EXIT_STATUS, THEN
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import signed_in
+from tests.variants import DATAPATHS as DISCOVERED
 
 CONTRACT = ("tests/contract", "-m", "not kernel", "--ignore=tests/contract/test_variants_promise.py")
 QUIET = ("-p", "no:cacheprovider", "-v")
+SAMPLED = "test_probes_on_traffic.py::test_stages_count_each_request_once_and_match"
+"""Some datapaths, to load the probes in different ways: a sample of the probes' traffic, not a table of datapaths."""
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +71,32 @@ def test_a_copy_that_breaks_the_contract_fails_there(more: Path, tmp_path: Path)
     assert f"test_one_name_everywhere[{PROBE.name}] FAILED" in ran.stdout
 
 
-def test_every_fault_of_the_original_is_tried_on_the_copy(more: Path) -> None:
-    """The tests that break datapaths take them from the test file of each datapath."""
-    listed = run(more, "pytest", "tests/kernel/runner/test_block_broken.py", "--collect-only", "-q").stdout
-    of_copy = re.findall(rf"::(test_\w+\[.*){DATAPATH.name}\]", listed)
-    assert of_copy == re.findall(rf"::(test_\w+\[.*){DATAPATH.original}\]", listed)
-    assert len(of_copy) >= 3
+def test_a_datapath_of_every_function_is_copied() -> None:
+    assert {function: DISCOVERED[copy.original].function for function, copy in DATAPATHS.items()} == {
+        function: function for function in FUNCTIONS
+    }
+
+
+@pytest.fixture(scope="module")
+def listed(more: Path) -> list[str]:
+    """Every test that needs the kernel, also those of the copies: by file, function and parameters."""
+    found = run(more, "pytest", "tests/kernel", "--collect-only", "-q", "-p", "no:cacheprovider")
+    assert found.returncode == 0, found.stdout[-3000:]
+    return [line for line in found.stdout.splitlines() if "::" in line and SAMPLED not in line]
+
+
+@pytest.mark.parametrize("copy", DATAPATHS.values(), ids=DATAPATHS)
+def test_every_test_on_the_kernel_that_takes_the_original_takes_the_copy(listed: list[str], copy: Copy) -> None:
+    """No test has a list of datapaths. Those that break them find the faults in the test file of each."""
+    of_copy = _taking(copy.name, listed)
+    assert of_copy == _taking(copy.original, listed)
+    assert sum("test_block_broken.py" in one for one in of_copy) >= 3
+
+
+def _taking(name: str, tests: list[str]) -> list[str]:
+    """The tests with the datapath among their parameters, without its name; sorted."""
+    word = re.compile(rf"\b{name}\b")
+    return sorted(word.sub("", one) for one in tests if word.search(one.partition("[")[2]))
 
 
 def test_a_datapath_without_declared_faults_fails(more: Path, tmp_path: Path) -> None:
@@ -109,6 +136,9 @@ def test_the_coordinator_learns_of_them_from_a_host_alone(reported: HostCapabili
         datapaths=[DATAPATH.original, DATAPATH.name], workloads=[WORKLOAD.name], probes=[PROBE.original, PROBE.name]
     )
     assert app.view(campaign_id)["campaign"]["datapaths"] == [DATAPATH.original, DATAPATH.name]
+    of_every_function = [name for copy in DATAPATHS.values() for name in (copy.original, copy.name)]
+    campaign_id = app.submit(name="every", datapaths=of_every_function, workloads=["http_keepalive"])
+    assert app.view(campaign_id)["campaign"]["datapaths"] == of_every_function
     app.close()
 
 
@@ -127,14 +157,19 @@ def test_the_documents_are_stale_until_they_are_generated(more: Path, tmp_path: 
     assert again.strip() == ""
     assert rewritten.count(" was rewritten\n") == stale.count(" is stale; ")
     for name in ("README.md", "deploy/campaigns/catalogue.toml", "docs/campaigns.md", "docs/datapaths/index.md",
-                 "docs/probes/index.md", f"docs/datapaths/{DATAPATH.name}.md",
-                 f"docs/probes/{PROBE.name}.md"):  # fmt: skip
+                 "docs/probes/index.md", f"docs/probes/{PROBE.name}.md",
+                 *(f"docs/datapaths/{copy.name}.md" for copy in DATAPATHS.values())):  # fmt: skip
         assert f"{name}: " in stale, stale
     for name, row in {
-        "README.md": f", [`{DATAPATH.name}`](docs/datapaths/{DATAPATH.name}.md)",
-        "docs/datapaths/index.md": f"| [`{DATAPATH.name}`]({DATAPATH.name}.md) | forward |",
         "docs/probes/index.md": f"| [`{PROBE.name}`]({PROBE.name}.md) |",
         "docs/campaigns.md": f"| `{WORKLOAD.name}` |",
-        "deploy/campaigns/catalogue.toml": f'"{DATAPATH.name}"',
     }.items():
         assert row in (documents / name).read_text(), name
+    for function, copy in DATAPATHS.items():
+        link = f"[`{copy.name}`](docs/datapaths/{copy.name}.md)"
+        (of_function,) = (row for row in (documents / "README.md").read_text().splitlines() if link in row)
+        assert of_function.startswith(f"| {FUNCTIONS[function]} |")
+        row = f"| [`{copy.name}`]({copy.name}.md) | {function} |"
+        assert row in (documents / "docs/datapaths/index.md").read_text()
+    catalogue = read_campaign_toml((documents / "deploy/campaigns/catalogue.toml").read_text())
+    assert set(catalogue.datapaths) == DISCOVERED.keys() | {copy.name for copy in DATAPATHS.values()}

@@ -7,8 +7,10 @@ import ast
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from re import Pattern
 
 from tests.house.findings import ROOT, Finding, report, tracked
 
@@ -31,9 +33,25 @@ _JS_HEAD = re.compile(
     r"(?:(\w+)\s*=\s*)?(?:async\s+)?(?:\([^()]*\)|\w+)\s*=>\s*\{|\bfunction\s*(\w*)\s*\([^()]*\)\s*\{"
 )
 _JS_WRAPS = re.compile(r"(?:(?:const|let|var)\s+)?(?:[\w.]+\s*=\s*)?\(")  # what precedes it in the first column
-_SHELL_HEAD = re.compile(r"^(\w+)\s*\(\)\s*\{")
-# A function of C begins in the first column with its type and name; its body begins and ends with a brace there.
-_C_HEAD = re.compile(r"^(?=[A-Za-z_])(?:\w+[\s*]+)*(\w+)\s*\(")
+
+
+@dataclass(frozen=True)
+class _Braced:
+    """A language whose functions begin in the first column, and end with a brace there."""
+
+    head: Pattern[str]
+    end: Pattern[str]
+    other: Pattern[str]
+    """What stands in the first column and belongs to no function whose head is above."""
+
+
+_SHELL = _Braced(re.compile(r"(\w+)\s*\(\)\s*\{"), end=re.compile(r"\}"), other=re.compile(r"\}"))
+# A function of C begins with its type and name. A brace that is followed by more ends a structure or a table.
+_C = _Braced(
+    re.compile(r"(?=[A-Za-z_])(?:\w+[\s*]+)*(\w+)\s*\("),
+    end=re.compile(r"\}(?![; ])"),
+    other=re.compile(r"[}#/;]|[^\t ].*;$"),  # the others are directives, comments and declarations
+)
 
 
 def findings(root: Path = ROOT) -> Iterator[Finding]:
@@ -61,11 +79,11 @@ def functions(name: str, text: str) -> Iterator[tuple[str, int, int]]:
     if name.endswith(".py"):
         yield from _python_functions(text)
     elif name.endswith((".c", ".h")):
-        yield from _c_functions(text)
+        yield from _braced_functions(text, _C)
     elif name.endswith(".js"):
         yield from _js_functions(text)
     elif name.endswith(".sh"):
-        yield from _shell_functions(text)
+        yield from _braced_functions(text, _SHELL)
 
 
 def _js_functions(text: str) -> Iterator[tuple[str, int, int]]:
@@ -83,13 +101,14 @@ def _js_functions(text: str) -> Iterator[tuple[str, int, int]]:
         yield head[1] or head[2] or "a function", line, length
 
 
-def _shell_functions(text: str) -> Iterator[tuple[str, int, int]]:
+def _braced_functions(text: str, language: _Braced) -> Iterator[tuple[str, int, int]]:
     head: tuple[str, int] | None = None
     for number, line in enumerate(text.splitlines(), start=1):
-        if match := _SHELL_HEAD.match(line):
+        if match := language.head.match(line):
             head = match[1], number
-        if line.startswith("}") and head is not None:
+        if head is not None and language.end.match(line):
             yield head[0], head[1], number - head[1] + 1
+        if language.other.match(line):
             head = None
 
 
@@ -97,19 +116,6 @@ def _python_functions(text: str) -> Iterator[tuple[str, int, int]]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node.name, node.lineno, (node.end_lineno or node.lineno) - node.lineno + 1
-
-
-def _c_functions(text: str) -> Iterator[tuple[str, int, int]]:
-    head: tuple[str, int] | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if match := _C_HEAD.match(line):
-            head = match[1], number
-        if line.startswith("}"):
-            if head is not None and not line.startswith(("};", "} ")):
-                yield head[0], head[1], number - head[1] + 1
-            head = None
-        elif (line and line[0] in "#/;") or (line.endswith(";") and not line.startswith(("\t", " "))):
-            head = None  # a declaration
 
 
 if __name__ == "__main__":

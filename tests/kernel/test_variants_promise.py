@@ -1,4 +1,8 @@
-"""New variants on the real kernel: copies of a datapath, a probe and a workload work without a change elsewhere."""
+"""New variants on the real kernel: copies of datapaths, a probe and a workload work without a change elsewhere.
+
+All tests run with one of the copied datapaths. Those of the other functions carry a large body each: that they compile,
+attach and count. What their tests are needs no kernel: tests/contract/test_variants_promise.py.
+"""
 
 import re
 from collections.abc import Mapping, Set
@@ -6,16 +10,22 @@ from collections.abc import Mapping, Set
 import pytest
 
 from tests import ROOT
-from tests.copied import DATAPATH, PROBE, WORKLOAD, Copy, build_generator, run, write_copies
+from tests.copied import DATAPATH, DATAPATHS, PROBE, WORKLOAD, Copy, build_generator, run, write_copies
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 FORWARD = "tests/kernel/datapaths/test_datapath_forward.py"
+ALIKE = "tests/kernel/datapaths/test_datapaths_alike.py"
+LARGE = "test_large_bodies_arrive_whole_and_are_counted"
 BROKEN = "tests/kernel/runner/test_block_broken.py"
 CONTRACT = "tests/contract/test_probes.py"
 TRAFFIC = "tests/kernel/traffic/test_workload_traffic.py"
 EMPTIED = f"test_a_broken_datapath_is_an_invalid_trial_and_a_closed_path[map emptied-{DATAPATH.name}]"
-CHOSEN = f"{DATAPATH.name} and (emptied or not test_a_broken_datapath) or {PROBE.name} or {WORKLOAD.name}"
+CHOSEN = " or ".join([
+    f"{DATAPATH.name} and (emptied or not (test_a_broken_datapath or test_datapaths_alike))",
+    *(f"{LARGE} and {copy.name}" for copy in DATAPATHS.values()),
+    *(PROBE.name, WORKLOAD.name),
+])  # fmt: skip
 OUTCOME = re.compile(r"^(\S*)::(.+?) (PASSED|FAILED|ERROR|SKIPPED)\b", re.MULTILINE)
 FUNCTION = re.compile(r"^def (test_\w+)", re.MULTILINE)
 Outcomes = Mapping[tuple[str, str], str]
@@ -29,7 +39,7 @@ def outcomes(kernel: None, tmp_path_factory: pytest.TempPathFactory) -> Outcomes
     write_copies(more)
     build_generator(more)
     own = (more / copy.files[2].format(copy.name) for copy in (DATAPATH, PROBE))
-    files = (*own, FORWARD, BROKEN, CONTRACT, TRAFFIC)
+    files = (*own, FORWARD, ALIKE, BROKEN, CONTRACT, TRAFFIC)
     ran = run(more, "pytest", "-p", "no:cacheprovider", "-v", *files, "-k", CHOSEN, "-m", "kernel")
     print(ran.stdout[-8000:] + ran.stderr[-1000:])
     return {(file, test): outcome for file, test, outcome in OUTCOME.findall(ran.stdout)}
@@ -61,6 +71,10 @@ def test_the_datapaths_own_tests_pass(outcomes: Outcomes) -> None:
 
 def test_the_tests_of_its_function_find_the_datapath(outcomes: Outcomes) -> None:
     assert f"test_it_forwards[carries_and_counts-{DATAPATH.name}]" in passed(outcomes, FORWARD)
+
+
+def test_a_datapath_of_every_function_carries_and_counts(outcomes: Outcomes) -> None:
+    assert passed(outcomes, ALIKE) == {f"{LARGE}[{copy.name}]" for copy in DATAPATHS.values()}
 
 
 def test_the_generic_break_test_finds_the_fault_of_the_copied_test_file(outcomes: Outcomes) -> None:

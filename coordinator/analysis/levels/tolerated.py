@@ -81,6 +81,7 @@ def _tolerated(
     found = ToleratedAttack(
         datapath=label,
         workload=workload,
+        level=base,
         load=str(data.campaign.levels[base]),
         per_s=mean,
         low_per_s=low,

@@ -39,7 +39,8 @@ from domain.campaigns.leaving_out import left_out_text
 from domain.hosts.placement import CPU_PLACEMENT, different_facts
 from domain.loads.metric import Metric, metrics_of
 from domain.probes.telemetry import TelemetryAccount
-from domain.reports.report import MIN_PAIRS, Calibration, CampaignReport, CellResult, Family, Verdict
+from domain.reports.calibration import calibrations_of
+from domain.reports.report import MIN_PAIRS, CampaignReport, CellResult, Family, Verdict
 from domain.reports.verdict_words import VerdictWord
 from domain.trials.failures import FailedAttempt
 from domain.values.names import datapath_of
@@ -118,8 +119,7 @@ def results_of(
     """The attempts by cell, as :func:`build_report` reads them."""
     recorded = record.get("seed")  # with seed 0, the coordinator drew one and recorded it
     seed = recorded if isinstance(recorded, int) else campaign.seed
-    calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
-    return CampaignResults(campaign, attempts, seed, calibration, pools)
+    return CampaignResults(campaign, attempts, seed, calibrations_of(record), pools)
 
 
 def _failed_attempts(attempts: Iterable[AttemptRecord]) -> tuple[FailedAttempt, ...]:

@@ -27,7 +27,7 @@ from domain.campaigns.focus import focus_at
 from domain.campaigns.margins import margin_of
 from domain.loads.load import CapacityLoad, OpenLoad, load_text
 from domain.loads.metric import SHARE_METRICS, Metric
-from domain.reports.report import Calibration
+from domain.reports.calibration import Calibration
 from domain.values.names import LIMIT, LIMIT_BEFORE_ROLES, datapath_of
 
 UNKNOWN_FUNCTION = "unknown"

@@ -13,9 +13,9 @@ from coordinator.store.campaigns.progress import Progress, progress_of
 from coordinator.store.rows.models import BlockRow, CampaignRow, EventRow
 from coordinator.store.rows.times import iso
 from domain.campaigns.campaign import Campaign
+from domain.reports.calibration import Calibration
 from domain.reports.outcome import Outcome, Tally
 from domain.reports.planning import Plan
-from domain.reports.report import Calibration
 
 
 class CampaignSummary(BaseModel):

@@ -19,7 +19,7 @@ from coordinator.store.measured.results import block_records
 from coordinator.store.rows.models import BlockRow, CampaignRow
 from domain.loads.load import CapacityLoad, Load, ShareLoad, load_text
 from domain.loads.searched import shares_of
-from domain.reports.report import Calibration
+from domain.reports.calibration import Calibration
 from domain.trials.block import Block
 
 

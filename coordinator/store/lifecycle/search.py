@@ -16,7 +16,7 @@ from coordinator.scheduling.step_result import step_result
 from coordinator.store.measured.results import block_records
 from coordinator.store.rows.models import AttemptRow, BlockRow, CampaignRow
 from domain.loads.searched import CALIBRATION_STEPS
-from domain.reports.report import Calibration
+from domain.reports.calibration import Calibration
 
 
 def begin_searches(campaign: CampaignRow, found: Calibration, held: Sequence[BlockRow], now: float) -> None:

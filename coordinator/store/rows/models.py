@@ -24,9 +24,9 @@ from coordinator.analysis.trials.pool import Pool
 from coordinator.store.rows.json_text import JsonText
 from domain.campaigns.campaign import Campaign
 from domain.probes.telemetry import TelemetryAccount
+from domain.reports.calibration import Calibration
 from domain.reports.looks import Looks
 from domain.reports.planning import Plan
-from domain.reports.report import Calibration
 from domain.service.jobs import HostCapabilities
 from domain.service.vitals import HostVitals
 from domain.trials.block import PlannedBlock

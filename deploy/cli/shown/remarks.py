@@ -5,18 +5,16 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from deploy.cli.rest.answers import read_answer
 from deploy.cli.shown.searched import print_open_capacities, print_searches
 from domain.loads.metric import Metric
-from domain.reports.report import Calibration, CampaignReport
+from domain.reports.report import CampaignReport
 from domain.values.texts import number_text, ratio_text
 
 
 def print_calibration(report: CampaignReport, console: Console) -> None:
     """The capacity behind shares, and the start of searches; or why there is none."""
     searched = any(cell.is_capacity for cell in report.results)
-    for workload, record in (report.campaign.get("calibration") or {}).items():
-        found = read_answer(Calibration, record, "the calibration")
+    for workload, found in report.calibrations.items():
         if found.failure:
             console.print(f"[bold red]No capacity:[/bold red] {escape(found.failure)}\n", highlight=False)
         elif found.open_loop is not None:
@@ -29,10 +27,9 @@ def print_calibration(report: CampaignReport, console: Console) -> None:
             )
 
         if searched and found.capacities_per_s:
-            known = found.open_loop.highest_per_s if found.open_loop is not None else {}
             starts = ", ".join(
-                f"{label} {known[label]:,.0f} in the open loop" if label in known else f"{label} {rate:,.0f}"
-                for label, rate in found.capacities_per_s.items()
+                f"{label} {start.per_s:,.0f}{' in the open loop' if start.in_open_loop else ''}"
+                for label, start in found.search_starts.items()
             )
             console.print(
                 f"Searches of {workload} started around each datapath's capacity at {found.load}, or its upper bound "

@@ -4,7 +4,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from domain.loads.searched import OpenCapacities
-from domain.reports.report import Calibration, CampaignReport, CellResult
+from domain.reports.calibration import Calibration
+from domain.reports.report import CampaignReport, CellResult
 
 
 def lower_per_s(cell: CellResult) -> float | None:

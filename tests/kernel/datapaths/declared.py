@@ -1,11 +1,11 @@
-"""The faults and facts that each datapath's own test file declares."""
+"""The faults, facts and traits that each datapath's own test file declares."""
 
 import importlib
 import importlib.util
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.kernel.datapaths.faults import PROXY_KILLED, Break, Case, Facts, Fault, Faults
+from tests.kernel.datapaths.faults import PROXY_KILLED, Break, Case, Facts, Fault, Faults, Traits
 from tests.variants import DATAPATHS, RUNNABLE
 
 
@@ -22,6 +22,7 @@ def _declared(name: str, what: str, default: Any) -> Any:
 
 FAULTS: Mapping[str, Faults] = {name: _declared(name, "FAULTS", {}) for name in DATAPATHS}
 FACTS: Mapping[str, Facts] = {name: _declared(name, "FACTS", Facts()) for name in DATAPATHS}
+TRAITS: Mapping[str, Traits] = {name: _declared(name, "TRAITS", {}) for name in DATAPATHS}
 
 
 def of_case(case: Case) -> dict[str, Fault]:

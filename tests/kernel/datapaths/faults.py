@@ -1,6 +1,7 @@
 """What can be taken from a datapath, and the reason that its trial must then be invalid for.
 
-Each datapath's own test file declares ``FAULTS``, by case, and ``FACTS``, what the generic tests must know of it.
+Each datapath's own test file declares ``FAULTS``, by case, and ``FACTS``, what the generic tests must know of it. It
+may declare ``TRAITS``: the answers that the tests of traits must find.
 declared.py finds them; tests/contract/test_datapath_faults.py checks that they are complete.
 """
 
@@ -13,6 +14,7 @@ import pytest
 from bpf import instance
 from bpf.enums import AttachType
 from bpf.instance import Instance
+from domain.trials.traits import Answer
 from domain.trials.trial import Reason
 from tests.kernel.bench import detach_ingress, detach_link
 from workers.lab import netns
@@ -130,6 +132,11 @@ class Facts:
     """It cannot end the connections of an origin that is gone."""
     defence: Defence = Defence()
     """Of datapaths that defend against floods."""
+
+
+YES, NO, NA = Answer.YES, Answer.NO, Answer.NOT_APPLICABLE
+Traits = Mapping[str, Answer]
+"""By trait: what is known without testing it, by how the datapath is made and from the documentation of its parts."""
 
 
 def nothing(_: Target) -> None:

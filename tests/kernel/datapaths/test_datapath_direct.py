@@ -6,7 +6,18 @@ import pytest
 
 from domain.trials.trial import Reason
 from tests.kernel.bench import bench
-from tests.kernel.datapaths.faults import PART_GONE, PART_GONE_FIRST, Facts, Fault, Faults, Target
+from tests.kernel.datapaths.faults import (
+    NA,
+    NO,
+    PART_GONE,
+    PART_GONE_FIRST,
+    YES,
+    Facts,
+    Fault,
+    Faults,
+    Target,
+    Traits,
+)
 from workers.datapaths.direct import Direct
 from workers.lab import netns
 
@@ -24,6 +35,17 @@ FAULTS: Faults = {
     PART_GONE: Fault(stop_routing, Reason.ERRORS),
 }
 FACTS = Facts(names_devices=False, routes=True)
+TRAITS: Traits = {
+    "client_address": YES,
+    "original_destination": YES,
+    "udp": YES,
+    "half_close": YES,
+    "large_bodies": YES,
+    "proxy_restart": NA,
+    "fails_closed": NA,
+    "connection_state": NO,
+    "l7_visible": NO,
+}
 
 
 def test_it_carries_and_counts_traffic(tmp_path: Path) -> None:

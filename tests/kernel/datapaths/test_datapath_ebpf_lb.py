@@ -12,9 +12,13 @@ from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     DATAGRAMS_UNSTEERED,
     MAP_EMPTIED,
+    NA,
+    NO,
     STEERING_GONE,
+    YES,
     Fault,
     Faults,
+    Traits,
     clear_config,
     detach_program,
 )
@@ -28,6 +32,15 @@ FAULTS: Faults = {
     STEERING_GONE: Fault(detach_program, Reason.LEAKED),
     MAP_EMPTIED: Fault(clear_config, Reason.LEAKED),
     DATAGRAMS_UNSTEERED: Fault(detach_program, Reason.LEAKED),
+}
+TRAITS: Traits = {
+    "client_address": YES,
+    "original_destination": NO,
+    "udp": YES,
+    "proxy_restart": NA,
+    "fails_closed": YES,
+    "connection_state": YES,
+    "l7_visible": NO,
 }
 
 

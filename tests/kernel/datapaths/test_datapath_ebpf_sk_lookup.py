@@ -13,10 +13,12 @@ from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     BY_PROXY,
     MAP_EMPTIED_CHURN,
+    NO,
     STEERING_GONE,
     Fault,
     Faults,
     Target,
+    Traits,
     delete_entry,
     instances_noted,
     unlink,
@@ -34,6 +36,8 @@ FAULTS: Faults = {
     STEERING_GONE: Fault(unlink(AttachType.SK_LOOKUP), Reason.DATAPATH_FAILED),
     MAP_EMPTIED_CHURN: Fault(delete_entry("proxy"), Reason.ERRORS),
 }
+TRAITS: Traits = {"proxy_restart": NO}
+"""Its map holds the listener of the proxy that was killed."""
 
 
 @pytest.fixture(scope="module")

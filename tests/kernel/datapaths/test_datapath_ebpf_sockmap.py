@@ -13,12 +13,15 @@ from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     BY_PROXY,
     MAP_EMPTIED,
+    NO,
     PART_GONE,
     STEERING_GONE,
+    YES,
     Facts,
     Fault,
     Faults,
     Target,
+    Traits,
     empty_maps,
     flush_rules,
 )
@@ -44,6 +47,13 @@ FAULTS: Faults = {
     MAP_EMPTIED: Fault(empty_maps("verdict", "targets"), Reason.ERRORS),
 }
 FACTS = Facts(delivers_locally_by_mark=True)
+TRAITS: Traits = {
+    "client_address": YES,
+    "half_close": YES,
+    "large_bodies": YES,
+    "fails_closed": YES,
+    "l7_visible": NO,
+}
 
 
 @pytest.fixture(scope="module")

@@ -16,14 +16,17 @@ from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     DATAGRAMS_UNSTEERED,
     MAP_EMPTIED,
+    NO,
     PART_GONE,
     PART_GONE_FIRST,
     STEERING_GONE,
     STEERING_GONE_FIRST,
+    YES,
     Facts,
     Fault,
     Faults,
     Target,
+    Traits,
     clear_config,
     detach_program,
 )
@@ -56,6 +59,7 @@ FAULTS: Faults = {
     DATAGRAMS_UNSTEERED: Fault(detach_program, Reason.LEAKED),
 }
 FACTS = Facts(drops_bursts=True)
+TRAITS: Traits = {"connection_state": NO, "fails_closed": YES, "udp": YES}
 
 
 @pytest.fixture(scope="module", params=list(Mode), ids=lambda mode: mode.name.lower())

@@ -7,7 +7,18 @@ import pytest
 
 from domain.trials.trial import Reason
 from tests.kernel.bench import PATIENCE_S, bench
-from tests.kernel.datapaths.faults import BY_DEVICES, BY_PROXY, STEERING_GONE, Facts, Fault, Faults, flush_rules
+from tests.kernel.datapaths.faults import (
+    BY_DEVICES,
+    BY_PROXY,
+    NO,
+    STEERING_GONE,
+    YES,
+    Facts,
+    Fault,
+    Faults,
+    Traits,
+    flush_rules,
+)
 from tests.variants import DATAPATHS
 from workers.datapaths import nft_redirect
 from workers.datapaths.lib import haproxy
@@ -20,6 +31,13 @@ FAULTS: Faults = {
     STEERING_GONE: Fault(flush_rules, Reason.LEAKED),
 }
 FACTS = Facts(keeps_client=False)
+TRAITS: Traits = {
+    "client_address": NO,
+    "udp": NO,
+    "original_destination": YES,
+    "connection_state": YES,
+    "l7_visible": YES,
+}
 
 
 def test_haproxy_takes_a_redirected_ipv6_client_for_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,11 @@ from tests.kernel.datapaths.faults import (
     BY_RELAY,
     BY_RULES,
     DATAGRAMS_UNSTEERED,
+    YES,
     Facts,
     Fault,
     Faults,
+    Traits,
     flush_rules,
 )
 from workers.datapaths.base import DatapathError
@@ -35,6 +37,17 @@ FAULTS: Faults = {
     DATAGRAMS_UNSTEERED: Fault(flush_rules, Reason.LEAKED),
 }
 FACTS = Facts(delivers_locally_by_mark=True)
+TRAITS: Traits = {
+    "client_address": YES,
+    "original_destination": YES,
+    "udp": YES,
+    "half_close": YES,
+    "large_bodies": YES,
+    "proxy_restart": YES,
+    "fails_closed": YES,
+    "connection_state": YES,
+    "l7_visible": YES,
+}
 
 
 def test_a_killed_proxy_closes_the_path(tmp_path: Path) -> None:

@@ -9,8 +9,11 @@ from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     BY_PROXY,
     BY_RULES,
+    NO,
+    YES,
     Facts,
     Faults,
+    Traits,
 )
 from workers.datapaths.base import DatapathError
 from workers.datapaths.lib import nginx_stream
@@ -27,6 +30,18 @@ FAULTS: Faults = {
     **BY_RULES,
 }
 FACTS = Facts(delivers_locally_by_mark=True)
+# Its workers have the connections, not the process that was started. It keeps half-closed ones only with
+# proxy_half_close, and who restarts it must hand it the listener again.
+TRAITS: Traits = {
+    "client_address": YES,
+    "original_destination": YES,
+    "half_close": NO,
+    "large_bodies": YES,
+    "proxy_restart": NO,
+    "fails_closed": YES,
+    "connection_state": YES,
+    "l7_visible": YES,
+}
 
 
 def test_nginx_has_the_only_listener(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ from probes.catalog.qdisc import Qdisc
 from probes.catalog.rx_steering import RxSteering
 from probes.tracing import TracingProbe
 from tests.host_noise import in_windows
+from tests.kernel.datapaths.declared import of_function, proxied
 from tests.kernel.probes.test_probes_on_traffic import CONNECTIONS, traffic_with
 from tests.variants import DATAPATHS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-FORWARDING = [name for name, one in DATAPATHS.items() if one.function == "forward"]
-BALANCING = ["nft_dnat", "ebpf_lb", "ebpf_xdp_lb"]  # the fourth balances in a proxy
+FORWARDING = of_function("forward")
+BALANCING = of_function("balance", DATAPATHS.keys() - proxied())
 
 # Per request: a question and an answer cross the DUT, and one packet ends at the server.
 PER_REQUEST = {("forward", ""): 2, ("rx_steering", ""): 1, ("device_hop", "dut"): 2, ("qdisc", "server"): 1}

@@ -10,19 +10,21 @@ from domain.loads.load import ClosedLoad
 from domain.trials.trial import Reason
 from tests.calm import calm_origins
 from tests.host_noise import in_windows
+from tests.kernel.datapaths.declared import FACTS, of_function
 from tests.kernel.runner.test_block import measure, reasons
+from tests.variants import RUNNABLE
 from workers.datapaths.lib import balancing
 from workers.lab.lab import Lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 MANY = ClosedLoad(connections=16, condition=parse_condition("origins(100)"))
-BALANCERS = ("nft_dnat", "ebpf_lb", "ebpf_xdp_lb", "proxy_lb")
+BALANCERS = tuple(of_function("balance", RUNNABLE))
 
 
 @calm_origins()
 @in_windows
-def test_four_balancers_side_by_side_are_valid_and_their_origins_agree(tmp_path: Path) -> None:
+def test_all_balancers_side_by_side_are_valid_and_their_origins_agree(tmp_path: Path) -> None:
     trials = measure(tmp_path, BALANCERS)
     assert {label: reasons(trial) for label, trial in trials.items()} == {key: set() for key in BALANCERS}
     for trial in trials.values():
@@ -48,7 +50,10 @@ def test_a_hundred_origins_are_proven_one_by_one_and_their_evenness_is_beside_th
         assert all(given.values())
         assert found["balanced"] == sum(given.values()) == pytest.approx(trial.proof.connections, abs=1)
         excess, by_chance = found["largest_share"] - 1, found["largest_share_random"] - 1
-        assert excess < by_chance / 3 if label == "proxy_lb" else by_chance / 2 < excess < by_chance * 2, (label, found)
+        assert excess < by_chance / 3 if FACTS[label].origins_in_turn else by_chance / 2 < excess < by_chance * 2, (
+            label,
+            found,
+        )
         assert found["even_jain"] > found["even_jain_random"] - 0.02, (label, found)
 
 

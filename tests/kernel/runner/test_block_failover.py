@@ -11,14 +11,16 @@ from domain.loads.condition import Condition, parse_condition
 from domain.loads.load import OpenLoad
 from domain.trials.trial import Reason, TrialResult
 from tests.host_noise import in_windows
+from tests.kernel.datapaths.declared import of_function, proxied
 from tests.kernel.runner.test_block import reasons
 from tests.kernel.traffic.test_workload_traffic import measure
+from tests.variants import RUNNABLE
 from workers.lab.health import OriginHealth
 from workers.origins.separate import SeparateOrigins
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-BALANCERS = ("nft_dnat", "ebpf_lb", "ebpf_xdp_lb", "proxy_lb")
+BALANCERS = tuple(of_function("balance", RUNNABLE))
 QUICK = {"dies_ms": 200, "down_ms": 400, "check_ms": 40}
 SLICE_S = 1.9
 RATE_PER_S, CONNECTIONS = 400, 60
@@ -43,7 +45,7 @@ def test_each_balancer_survives_the_death_of_an_origin(tmp_path: Path) -> None:
         assert found["up_ms"] > 0, (label, found)
         assert found["even_before"] > 0.8, (label, found)
         assert found["lost_until_ms"] < 400, (label, found)
-        assert found["lost"] < RATE_PER_S * 0.4 / 4 or label == "proxy_lb", (label, found)
+        assert found["lost"] < RATE_PER_S * 0.4 / 4 or label in proxied(), (label, found)
         (errors,) = trial.series
         assert sum(errors.values) >= found["lost"]
         assert trial.notes == () or "health" not in " ".join(trial.notes)

@@ -6,10 +6,12 @@ import pytest
 
 from tests.calm import calm_origins
 from tests.host_noise import in_windows
+from tests.kernel.datapaths.declared import of_function
 from tests.kernel.runner.test_block import measure, reasons
+from tests.variants import RUNNABLE
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
-SPLICED = ("splice_proxy", "ebpf_sockmap", "ebpf_sockops")
+SPLICED = tuple(of_function("splice", RUNNABLE))
 
 
 @pytest.mark.parametrize("workload", ["http_keepalive", "http_churn", "bulk_upload"])

@@ -11,6 +11,8 @@ from domain.service.jobs import Feature, HostCapabilities
 from domain.trials.traits import Answer, Finding
 from domain.values.registry import discover
 from tests.host_noise import in_windows
+from tests.kernel.datapaths import declared
+from tests.kernel.datapaths.faults import NO, YES
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.datapaths.lib import tc
@@ -24,43 +26,7 @@ from workers.traits.matrix.run import MatrixRun
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 TRAITS: Mapping[str, Trait] = discover(workers.traits, Trait)
-YES, NO, NA = Answer.YES, Answer.NO, Answer.NOT_APPLICABLE
-
-# What is known of them without testing: by how they are made, from the kernel's and the proxy's documentation.
-KNOWN = {
-    "direct": {
-        "client_address": YES, "original_destination": YES, "udp": YES, "half_close": YES, "large_bodies": YES,
-        "proxy_restart": NA, "fails_closed": NA, "connection_state": NO, "l7_visible": NO,
-    },
-    "tproxy": {
-        "client_address": YES, "original_destination": YES, "udp": YES, "half_close": YES, "large_bodies": YES,
-        "proxy_restart": YES, "fails_closed": YES, "connection_state": YES, "l7_visible": YES,
-    },
-    # Its workers have the connections, not the process that was started. It keeps half-closed ones only with
-    # proxy_half_close, and who restarts it must hand it the listener again.
-    "tproxy_nginx": {
-        "client_address": YES, "original_destination": YES, "half_close": NO, "large_bodies": YES, "proxy_restart": NO,
-        "fails_closed": YES, "connection_state": YES, "l7_visible": YES,
-    },
-    "nft_redirect": {
-        "client_address": NO, "udp": NO, "original_destination": YES, "connection_state": YES, "l7_visible": YES,
-    },
-    "ebpf_sockmap": {
-        "client_address": YES, "half_close": YES, "large_bodies": YES, "fails_closed": YES, "l7_visible": NO,
-    },
-    "ebpf_lb": {
-        "client_address": YES, "original_destination": NO, "udp": YES, "proxy_restart": NA, "fails_closed": YES,
-        "connection_state": YES, "l7_visible": NO,
-    },
-    "ebpf_xdp": {"connection_state": NO, "fails_closed": YES, "udp": YES},
-    # It speaks HTTP, and connects to the origins itself.
-    "gateway_tproxy": {
-        "client_address": NO, "original_destination": YES, "udp": NO, "half_close": NA, "large_bodies": YES,
-        "proxy_restart": YES, "fails_closed": YES, "connection_state": YES, "l7_visible": YES, "ipv6": YES,
-    },
-    # Its map holds the listener of the proxy that was killed.
-    "ebpf_sk_lookup": {"proxy_restart": NO},
-}  # fmt: skip
+KNOWN = {name: answers for name, answers in declared.TRAITS.items() if answers}
 
 
 def found(datapath: Datapath, directory: Path, *names: str) -> dict[str, Finding]:
@@ -78,12 +44,6 @@ def test_what_is_known_is_found(name: str, tmp_path: Path) -> None:
     findings = found(DATAPATHS[name], tmp_path, *KNOWN[name])
     assert answers(findings) == KNOWN[name], findings
     assert list(tmp_path.iterdir()) == []  # the register names nothing any more
-
-
-@in_windows
-def test_a_gateway_reports_the_address_that_it_hides(tmp_path: Path) -> None:
-    evidence = found(DATAPATHS["gateway_explicit"], tmp_path, "client_address")["client_address"].evidence
-    assert evidence.endswith("the origin saw 198.19.0.1. X-Forwarded-For names 198.18.0.2.")
 
 
 @in_windows

@@ -9,7 +9,7 @@ from coordinator import ticker
 from coordinator.scheduling import calibration
 from coordinator.store.rows import quarantine
 from coordinator.store.rows.models import BlockRow, CampaignRow
-from domain.reports.report import Calibration
+from domain.reports.calibration import Calibration
 from domain.values.problems import SET_ASIDE
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts, result
 from tests.unit.coordinator.pages import csrf, sentences, signed_in

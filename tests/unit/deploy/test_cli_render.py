@@ -8,7 +8,8 @@ from rich.console import Console
 from deploy.cli.shown.render import NONE, print_report
 from domain.loads.metric import OPEN_METRICS, Metric
 from domain.probes.telemetry import TelemetryAccount
-from domain.reports.report import Calibration, CampaignReport, CellResult, Family, Interval, Percentiles, Verdict
+from domain.reports.calibration import Calibration
+from domain.reports.report import CampaignReport, CellResult, Family, Interval, Percentiles, Verdict
 from domain.reports.verdict_words import VerdictWord
 from domain.trials.failures import FailedAttempt, InvalidTrial
 from domain.trials.trial import Reason

@@ -92,6 +92,9 @@ def test_long_files_and_functions_are_found(repository: Path) -> None:
         ),
         ("a.sh", "find() {\n{lines}}\n", [(1, "find has 42 lines")]),
         ("a.sh", "{lines}", []),
+        ("a.sh", "find() {\n}\n{lines}}\n", []),
+        ("a.c", "int find(int x);\n{lines}}\n", []),
+        ("a.c", "int find(int x)\n{\n#if DEBUG\n}\n{lines}}\n", []),
     ],
 )
 def test_long_functions_of_scripts_are_found(

@@ -18,7 +18,7 @@ from coordinator.store.rows.database import Store
 from coordinator.store.rows.models import CampaignRow
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
-from domain.reports.report import Calibration
+from domain.reports.calibration import Calibration
 from tests import ROOT
 from tests.unit.coordinator.bundle.bundles import Files, a_key, bundle_of, finished, resigned, stored, unpacked
 from tests.unit.coordinator.coordinator_app import CoordinatorApp

@@ -16,7 +16,7 @@ from coordinator.scheduling.lifecycle import (
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaigns.campaign import Campaign, read_campaign
 from domain.loads.load import MAX_RATE_PER_S, OpenLoad, ShareLoad
-from domain.reports.report import Calibration
+from domain.reports.calibration import Calibration
 from domain.trials.trial import BlockResult
 from tests.unit.coordinator.coordinator_app import trial
 

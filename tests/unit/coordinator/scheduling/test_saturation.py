@@ -24,7 +24,7 @@ from domain.campaigns.campaign import read_campaign
 from domain.loads.capacity import SEARCH_STEPS
 from domain.loads.load import CapacityLoad
 from domain.loads.searched import OpenCapacities, trials_of_step
-from domain.reports.report import Calibration
+from domain.reports.calibration import Calibration
 from domain.trials.trial import BlockResult, Reason, TrialResult
 from tests.unit.coordinator.scheduling.searched_trials import a_trial
 

@@ -7,7 +7,6 @@ from domain.reports.costs import CostKind, costs_of
 from domain.reports.report import CampaignReport, Price
 from domain.reports.tolerated import ToleratedAttack
 
-LEVELS = {"calm": "closed(64) under blocklist(1000)", "few": "closed(64) under blocklist(1000), attack(20000)"}
 PRICE = Price(
     datapath="tproxy", over="direct", workload="http_keepalive", level="half", metric=Metric.CPU_US_PER_REQUEST,
     pairs=8, datapath_us=90, over_us=68.4, us=21.6, low_us=20.9, high_us=22.3, sentence="Proxying costs 21.6 µs.",
@@ -18,14 +17,15 @@ CONDITION = ConditionCost(
     ratio=1.5, low=1.4, high=1.6,
 )  # fmt: skip
 ATTACK = ToleratedAttack(
-    datapath="nft_set", workload="http_keepalive", load=LEVELS["calm"], per_s=19_400, low_per_s=8_090, high_per_s=None,
-    highest_per_s=19_850, ratio_at_highest=0.9, pairs=5, sentence="nft_set loses 10 % at 19,400 blocked packets/s.",
+    datapath="nft_set", workload="http_keepalive", level="calm", load="closed(64) under blocklist(1000)", per_s=19_400,
+    low_per_s=8_090, high_per_s=None, highest_per_s=19_850, ratio_at_highest=0.9, pairs=5,
+    sentence="nft_set loses 10 % at 19,400 blocked packets/s.",
 )  # fmt: skip
 
 
 def test_prices_conditions_and_attacks_are_costs_with_their_intervals() -> None:
     report = CampaignReport(
-        campaign={"campaign": {"levels": LEVELS}},
+        campaign={},
         prices=(PRICE, NOTHING),
         condition_costs=(CONDITION,),
         tolerated_attacks=(ATTACK, ATTACK.model_copy(update={"per_s": None})),
@@ -40,7 +40,7 @@ def test_prices_conditions_and_attacks_are_costs_with_their_intervals() -> None:
 
 
 def test_a_cost_is_a_point_without_the_ends_that_it_lacks() -> None:
-    (attack,) = costs_of(CampaignReport(campaign={"campaign": {"levels": LEVELS}}, tolerated_attacks=(ATTACK,)))
+    (attack,) = costs_of(CampaignReport(campaign={}, tolerated_attacks=(ATTACK,)))
     point = cost_point("k3f9x2ab", attack, 7)
     assert point.measurement == "cost"
     assert dict(point.tags) == {

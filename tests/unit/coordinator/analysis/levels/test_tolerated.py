@@ -50,7 +50,7 @@ def found_for(report: CampaignReport, label: str) -> ToleratedAttack:
 
 def test_the_rate_is_interpolated_between_the_blocked_rates() -> None:
     one = found_for(a_report(), "nft_set")
-    assert (one.load, one.pairs) == ("closed(8) under blocklist(10)", 6)
+    assert (one.level, one.load, one.pairs) == ("calm", "closed(8) under blocklist(10)", 6)
     assert one.per_s == pytest.approx(10_000 + 30_000 * 0.3146, rel=1e-3)
     assert (one.low_per_s, one.high_per_s) == pytest.approx((one.per_s, one.per_s), rel=1e-6)
     assert one.sentence.startswith("nft_set loses 10 % of its requests/s at 19,4")

@@ -14,7 +14,8 @@ from coordinator.analysis.reports.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from deploy.cli.shown.render import print_report
 from domain.loads.metric import CLOSED_METRICS, OPEN_METRICS, SHARE_METRICS, Metric
-from domain.reports.report import Calibration, CampaignReport, Family
+from domain.reports.calibration import Calibration
+from domain.reports.report import CampaignReport, Family
 from domain.reports.verdict_words import VerdictWord
 from domain.trials.histogram import LatencyHistogram
 from domain.trials.trial import SliceResult

@@ -11,7 +11,8 @@ from coordinator.analysis.trials.digest import block_digest
 from coordinator.analysis.trials.pooling import Fingerprints, difference, exclusion
 from coordinator.scheduling.records import AttemptRecord, SearchStep
 from domain.campaigns.campaign import Cell
-from domain.reports.report import Calibration, Metric
+from domain.reports.calibration import Calibration
+from domain.reports.report import Metric
 from domain.trials.trial import Finding, Reason, Validity
 from tests.unit.coordinator.analysis.results import a_campaign, an_attempt, pairs_with, ran_with, the_verdict
 

@@ -13,7 +13,8 @@ from coordinator.store.measured import summaries
 from coordinator.store.measured.summaries import SummaryRow
 from coordinator.store.rows.database import Store
 from coordinator.store.rows.models import CampaignRow
-from domain.reports.report import Calibration, CampaignReport
+from domain.reports.calibration import Calibration
+from domain.reports.report import CampaignReport
 from domain.values.rounding import rounded
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.store import random_campaigns
