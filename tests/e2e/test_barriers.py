@@ -1,6 +1,8 @@
 """axe-core over states that have no picture: errors, pauses, failures, nothing measured, empty lists, files."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,11 +10,13 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
+from domain.service.jobs import Variant
 from tests.pictures.barriers import barriers
 from tests.pictures.window import window_of
-from tests.unit.coordinator.coordinator_app import CoordinatorApp
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities
 from tests.unit.coordinator.pages import csrf, send, signed_in
 from tests.unit.coordinator.test_outcomes import run, spoil
+from tests.unit.coordinator.web.test_host_problems import FEATURES
 
 pytestmark = pytest.mark.e2e
 
@@ -91,12 +95,31 @@ def shown(tab: Tab, path: str) -> list[str]:
         ("failed", "/trials"),
         ("nothing", ""),
         ("nothing", "/verdicts"),
+        ("nothing", "/trials"),
         ("retried", "/live"),
         ("paused", ""),
     ],
 )
 def test_campaigns_without_an_answer(tab: Tab, campaigns: dict[str, str], name: str, place: str) -> None:
     assert shown(tab, f"/campaigns/{campaigns[name]}{place}") == []
+
+
+def test_hosts_that_lack_features_and_one_that_is_away(chromium: Browser, tmp_path: Path) -> None:
+    app = CoordinatorApp(tmp_path)
+    found = capabilities("h2").model_copy(update={"features": FEATURES})
+    datapaths = (Variant(name="ebpf_edt", missing=tuple(found.lacking("qdisc.fq"))), *found.datapaths)
+    with closing(app), window_of(chromium, signed_in(app)) as tab:
+        app.client.put(
+            "/api/v1/worker/hosts/h2",
+            json=found.model_copy(update={"datapaths": datapaths}).model_dump(mode="json"),
+            headers=app.worker_of("h2"),
+        )
+        app.now += 3600
+        app.register()
+        seen = shown(tab, "/hosts")
+        expect(tab.get_by_text("1 of 2 hosts needs attention")).to_be_visible()
+        expect(tab.get_by_text("It needs qdisc.fq.")).to_be_visible()
+    assert seen == []
 
 
 def test_the_form_with_errors(tab: Tab, client: FlaskClient) -> None:
