@@ -1,6 +1,6 @@
 """The list of campaigns, and what users change after a submission: labels, notes, archive, deletion."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,7 +14,7 @@ from coordinator.api.refusals import Code, CodedConflict, no_campaign
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store.campaigns import campaign_list as store
-from coordinator.store.campaigns import keeping
+from coordinator.store.campaigns import headlines, keeping
 from coordinator.store.campaigns.campaign_list import Archived, CampaignLine, Order, Page, Wanted
 from coordinator.store.campaigns.views import CampaignView
 from coordinator.store.lifecycle import transitions
@@ -24,6 +24,7 @@ from coordinator.store.upkeep import deletion
 from coordinator.telemetry.reader import TelemetryUnavailable
 from coordinator.telemetry.removal import delete_telemetry
 from domain.reports.outcome import Outcome
+from domain.reports.report import Verdict
 from domain.runs.keeping import KeepingChanges
 from domain.values.frozen import Frozen
 from domain.values.problems import InvalidInput, Problem
@@ -105,6 +106,12 @@ def campaign_page(query: ListQuery) -> Page:
             return store.campaign_page(session, query.wanted, limit=query.limit, cursor=query.cursor)
     except BadCursor as error:
         raise InvalidInput([Problem(field="cursor", message=str(error))]) from error
+
+
+def headlines_of(campaign_ids: Collection[str]) -> Mapping[str, Sequence[Verdict]]:
+    """The stored headlines of these campaigns, by id."""
+    with services().store.read() as session:
+        return headlines.stored_headlines(session, campaign_ids)
 
 
 def _links(query: ListQuery, page: Page) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 from flask import abort, render_template, request, url_for
 from pydantic import ValidationError
 
-from coordinator.api.campaign_list import ListQuery, campaign_page
+from coordinator.api.campaign_list import ListQuery, campaign_page, headlines_of
 from coordinator.api.catalogue import host_list
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
@@ -56,6 +56,7 @@ def _campaign_list() -> dict[str, Any]:
         "rows_url": _list_url("web.campaign_rows", query),
         "next_url": _page_url(query, page.next),
         "previous_url": _page_url(query, page.previous),
+        "headlines": headlines_of([one["id"] for one in page.campaigns]),
         "took_s": {one["id"]: _took_s(one) for one in page.campaigns},
     }
 

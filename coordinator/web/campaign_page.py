@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, abort, make_response, render_template, request
 
 from coordinator.access import sharing
+from coordinator.analysis.reports.headline import primary_verdicts
 from coordinator.api import campaigns as api
 from coordinator.api.comparisons import host_factor_of
 from coordinator.api.trials import path_of
@@ -21,7 +22,6 @@ from coordinator.web.showdown_table import (
     carrying_rows,
     cost_rows,
     price_rows,
-    primary_verdicts,
     primary_waiting,
     statements,
     tables,

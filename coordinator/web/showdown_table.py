@@ -141,12 +141,6 @@ def _loads(report: CampaignReport) -> dict[tuple[str, str], str]:
     return {(r.workload, r.level): r.load for r in report.results}
 
 
-def primary_verdicts(report: CampaignReport) -> tuple[Verdict, ...]:
-    """The primary verdicts with enough pairs, those with a word first."""
-    found = [v for v in report.verdicts if v.family is Family.PRIMARY and v.has_enough_pairs]
-    return tuple(sorted(found, key=lambda v: not v.decided))
-
-
 def primary_waiting(report: CampaignReport) -> str:
     """One sentence on the primary comparisons that lack pairs."""
     return too_few([v for v in report.verdicts if v.family is Family.PRIMARY])

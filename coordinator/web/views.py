@@ -5,10 +5,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from coordinator.api import campaigns as api
 from coordinator.scheduling.lifecycle import CampaignState
+from coordinator.services import services
+from coordinator.store.campaigns import headlines
 from coordinator.web.entry import blueprint
-from coordinator.web.showdown_table import primary_verdicts
-
-_HEADLINES = 3  # verdicts per campaign in the list
 
 
 @blueprint.get("/")
@@ -19,9 +18,13 @@ def home() -> AnyResponse:
 
 @blueprint.get("/campaigns/<campaign_id>/headline")
 def headline(campaign_id: str) -> Response:
-    """The list's last column: the first primary verdicts, those with a finding before the unclear ones."""
+    """The list's last column: the first primary verdicts, those with a finding before the unclear ones.
+
+    The list has those that are stored. This is for campaigns that run, and for what an update made stale.
+    """
     report = api.brief_report(campaign_id)
-    response = make_response(render_template("web/_headline.html", verdicts=primary_verdicts(report)[:_HEADLINES]))
+    found = headlines.headline(services().store, campaign_id, report)
+    response = make_response(render_template("web/_headline.html", verdicts=found))
     if CampaignState(report.campaign["state"]).ended:
         response.headers["Cache-Control"] = "private, max-age=3600"
     return response

@@ -115,10 +115,14 @@ def _of(table: type[Base], template: str) -> ColumnElement[bool]:
     return found
 
 
+_OF_THE_END = (summaries.TALLY.name, summaries.MEASURED.name, summaries.HEADLINE.name)
+"""The summaries whose version only the end of the campaign decides."""
+
+
 def _summaries(session: Session, template: str) -> dict[str, str]:
     rows = session.execute(select(SummaryRow.kind, SummaryRow.content).where(SummaryRow.campaign_id == template))
     found = {kind: zlib.decompress(content).decode() for kind, content in rows}
-    if set(found) != {summaries.REPORT.name, summaries.TALLY.name, summaries.MEASURED.name}:
+    if set(found) != {summaries.REPORT.name, *_OF_THE_END}:
         raise RuntimeError(f"campaign {template} has the summaries {sorted(found)}")
     return found
 
@@ -130,7 +134,7 @@ def _copy_summaries(session: Session, texts: dict[str, str], template: str, new:
     if version is None or version.end is None or version.stored is None:
         raise RuntimeError(f"the copy {new} has not ended")
     other = summaries.version_of(version.end)
-    versions = {summaries.REPORT.name: version.stored, summaries.TALLY.name: other, summaries.MEASURED.name: other}
+    versions = {summaries.REPORT.name: version.stored, **dict.fromkeys(_OF_THE_END, other)}
     for kind, text in texts.items():
         content = zlib.compress(text.replace(json.dumps(template), json.dumps(new)).encode(), 1)
         session.add(SummaryRow(campaign_id=new, kind=kind, version=versions[kind], content=content))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.store.campaigns.keeping import Keeping, LabelRow, keeping_of, labelled
-from coordinator.store.campaigns.views import CampaignSummary, block_counts, summary_of
+from coordinator.store.campaigns.views import CampaignSummary, Submitted, block_counts, summary_of
 from coordinator.store.rows.cursors import NOT_OURS, BadCursor, decoded, encoded
 from coordinator.store.rows.models import CampaignRow
 from domain.reports.outcome import Outcome
@@ -51,7 +51,7 @@ _COLUMNS: Mapping[str, Any] = {
 }
 
 
-class CampaignLine(CampaignSummary, Keeping):
+class CampaignLine(CampaignSummary, Submitted, Keeping):
     """One line of the list of campaigns. Times are ISO 8601, UTC."""
 
 
@@ -129,7 +129,9 @@ def _lines(session: Session, rows: list[CampaignRow]) -> list[dict[str, Any]]:
     names = {campaign_id: _names(text) for campaign_id, text in session.execute(hosts)}
     return [
         CampaignLine(
-            **summary_of(row, counts.get(row.id, {}), names.get(row.id, [])), **kept[row.id].model_dump()
+            **summary_of(row, counts.get(row.id, {}), names.get(row.id, [])),
+            **kept[row.id].model_dump(),
+            submitted_by=row.submitted_by,
         ).model_dump(mode="json")
         for row in rows
     ]

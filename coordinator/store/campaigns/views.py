@@ -38,6 +38,12 @@ class CampaignSummary(BaseModel):
     paused: str = Field(default="", description="Why it waits for its user, who resumes or cancels it; or empty.")
 
 
+class Submitted(BaseModel):
+    """Who submitted a campaign: for users of the service, not for visitors of a link, who read the summary."""
+
+    submitted_by: str = Field(default="", description="The token or person; empty: a schedule, or unknown.")
+
+
 class HistoryEntry(BaseModel):
     """One event of a campaign."""
 
@@ -46,10 +52,9 @@ class HistoryEntry(BaseModel):
     who: str = Field(default="", description="The token or person that did it; empty: the coordinator, or unknown.")
 
 
-class CampaignView(CampaignSummary, Keeping):
+class CampaignView(CampaignSummary, Submitted, Keeping):
     """A campaign with its progress and history."""
 
-    submitted_by: str = Field(default="", description="The token or person; empty: a schedule, or unknown.")
     campaign: Campaign
     calibration: dict[str, Calibration] = Field(
         description="By workload, after its calibration; empty if no level depends on the capacity."

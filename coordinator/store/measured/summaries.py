@@ -7,7 +7,7 @@ stages on its hosts' path, and the code of the analysis. A summary of another ve
 import hashlib
 import json
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -20,7 +20,7 @@ from coordinator.bundle.version import analysis_version
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.store.rows.models import Base, CampaignRow
 from domain.reports.outcome import Tally
-from domain.reports.report import CampaignReport
+from domain.reports.report import CampaignReport, Verdict
 from domain.runs.combination import Run
 from domain.values.rounding import rounded
 from domain.values.trusted import TRUSTED
@@ -59,13 +59,24 @@ REPORT: Kind[CampaignReport] = Kind("report", TypeAdapter(CampaignReport), is_sh
 TALLY: Kind[Tally] = Kind("tally", TypeAdapter(Tally))
 MEASURED: Kind[StoredMeasured] = Kind("measured", TypeAdapter(StoredMeasured))
 RUN: Kind[Run] = Kind("run", TypeAdapter(Run))
+HEADLINE: Kind[tuple[Verdict, ...]] = Kind("headline", TypeAdapter(tuple[Verdict, ...]))
+
+
+_NAMING_THE_END = (
+    CampaignRow.state, CampaignRow.created_at, CampaignRow.started_at, CampaignRow.ended_at, CampaignRow.error,
+)  # fmt: skip
 
 
 def settled(session: Session, campaign_id: str) -> str | None:
     """What names a campaign's end; ``None`` while it is open, or if it is unknown. No attempt ends after that."""
-    columns = (CampaignRow.state, CampaignRow.created_at, CampaignRow.started_at, CampaignRow.ended_at)
-    row = session.execute(select(*columns, CampaignRow.error).where(CampaignRow.id == campaign_id)).first()
+    row = session.execute(select(*_NAMING_THE_END).where(CampaignRow.id == campaign_id)).first()
     return repr(tuple(row)) if row is not None and CampaignState(row.state).ended else None
+
+
+def all_settled(session: Session, campaign_ids: Collection[str]) -> dict[str, str]:
+    """The same of several campaigns, by id; those without are absent."""
+    rows = session.execute(select(CampaignRow.id, *_NAMING_THE_END).where(CampaignRow.id.in_(campaign_ids)))
+    return {row.id: repr(tuple(row)[1:]) for row in rows if CampaignState(row.state).ended}
 
 
 def version_of(end: str, path_version: str = "") -> str:
@@ -83,6 +94,20 @@ def stored(session: Session, kind: Kind[T], campaign_id: str, version: str, with
         left_out = tuple(f'"{name}":'.encode() for name in without)
         text = b"{%b}" % b",".join(line for line in _lines(text) if not line.startswith(left_out))
     return kind.adapter.validate_json(text, context=TRUSTED)
+
+
+def all_stored(session: Session, kind: Kind[T], versions: Mapping[str, str]) -> dict[str, T]:
+    """The summaries of several campaigns, by id; those that are missing or of another version are absent.
+
+    ``versions`` has the wanted version of each campaign.
+    """
+    query = select(SummaryRow.campaign_id, SummaryRow.version, SummaryRow.content)
+    rows = session.execute(query.where(SummaryRow.campaign_id.in_(versions), SummaryRow.kind == kind.name))
+    return {
+        row.campaign_id: kind.adapter.validate_json(zlib.decompress(row.content), context=TRUSTED)
+        for row in rows
+        if row.version == versions[row.campaign_id]
+    }
 
 
 def stored_text(session: Session, kind: Kind[T], campaign_id: str, version: str) -> bytes | None:

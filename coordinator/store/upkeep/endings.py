@@ -1,4 +1,4 @@
-"""What came of campaigns that have ended: the ticker stores outcome, report and tally of each once.
+"""What came of campaigns that have ended: the ticker stores outcome, report, headline and tally of each once.
 
 The ticker that stores the outcome reports the end to all notices (coordinator/store/runs/notices.py).
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import select, update
 
 from coordinator.scheduling.lifecycle import CampaignState
-from coordinator.store.campaigns import reports
+from coordinator.store.campaigns import headlines, reports
 from coordinator.store.rows.database import Store
 from coordinator.store.rows.models import CampaignRow
 from coordinator.store.rows.quarantine import is_outage
@@ -44,6 +44,8 @@ def _outcome(store: Store, campaign_id: str) -> tuple[str, str, Sequence[Check]]
         with store.read() as session:
             version = reports.version_of(session, campaign_id)
         found = reports.report(store, campaign_id, version) if version is not None else None
+        if found is not None:
+            headlines.headline(store, campaign_id, found)
         reports.tally(store, campaign_id)
         reports.measured_of(store, campaign_id)
     except Exception as error:  # its page says what is wrong with it; others must get theirs

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from domain.loads.duration import duration_text
@@ -18,7 +19,7 @@ _WIDE = 160  # characters of a line that no terminal limits
 def print_campaigns(campaigns: Sequence[Mapping[str, Any]]) -> None:
     """A table of campaigns."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("id", "name", "state", "blocks", "submitted (UTC)", "took", "hosts"):
+    for heading in ("id", "name", "state", "blocks", "submitted (UTC)", "by", "took", "hosts"):
         table.add_column(heading, no_wrap=heading != "hosts")
     for campaign in campaigns:
         table.add_row(
@@ -27,6 +28,7 @@ def print_campaigns(campaigns: Sequence[Mapping[str, Any]]) -> None:
             state_text(campaign),
             blocks_text(campaign),
             _moment(campaign.get("created_at")),
+            escape(printable(campaign.get("submitted_by") or "")),
             took_text(campaign),
             ", ".join(campaign.get("hosts") or ()),
         )

@@ -50,6 +50,14 @@ def test_the_list_is_of_what_is_asked_for(asked: dict[str, str]) -> None:
     assert "1 of 7 campaigns; --limit shows more" in listed.stdout
 
 
+def test_the_list_says_who_submitted_each(asked: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CAMPAIGN, "submitted_by", "anna [bold]@example.com\x1b[1m")
+    lines = CliRunner().invoke(main, ["status"]).stdout.splitlines()
+    assert lines[0].split() == ["id", "name", "state", "blocks", "submitted", "(UTC)", "by", "took", "hosts"]
+    assert "anna [bold]@example.com" in lines[1]
+    assert "\x1b" not in lines[1]
+
+
 @pytest.mark.parametrize("arguments", [["--state", "finished"], ["k3f9x2ab", "--archived"], ["--limit", "0"]])
 def test_filters_that_cannot_be_meant(asked: dict[str, str], arguments: list[str]) -> None:
     assert CliRunner().invoke(main, ["status", *arguments]).exit_code == ExitCode.USAGE

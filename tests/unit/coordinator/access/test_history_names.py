@@ -1,5 +1,7 @@
 """A campaign's history has the names of those who changed it: over REST, on its page, and in ``showdown status``."""
 
+import re
+
 import pytest
 from alembic import command
 from sqlalchemy import text
@@ -49,6 +51,20 @@ def test_a_submission_by_the_form_and_its_repetition_have_their_authors(coordina
     assert 'submitted <span class="faint">by token anna</span>' in page
 
 
+def test_the_list_says_who_submitted_each(coordinator_app: CoordinatorApp) -> None:
+    app = coordinator_app
+    app.register()
+    app.submit(name="first")
+    ci = bearer(new_token(app, "ci", "submit"))
+    app.client.post("/api/v1/campaigns", json=campaign(name="second"), headers=ci)
+    with app.store.write() as session:
+        session.execute(text("UPDATE campaigns SET submitted_by = '' WHERE name = 'first'"))
+    listed = app.get("campaigns?sort=name").json["campaigns"]
+    assert [(one["name"], one["submitted_by"]) for one in listed] == [("first", ""), ("second", "token ci")]
+    page = browser_of(app, new_token(app, "anna")).get("/campaigns?sort=name").text
+    assert re.findall(r"<td>(–|token ci)</td>", page) == ["–", "–", "token ci", "–"], "by, and took"
+
+
 def test_who_resumes_is_named(coordinator_app: CoordinatorApp) -> None:
     app = coordinator_app
     app.register()
@@ -72,13 +88,17 @@ def test_what_is_older_than_the_names_stays_readable(app_on_both: CoordinatorApp
     assert "Submitted by" not in page
 
 
-@pytest.mark.parametrize("path", ["", "/verdicts", "/progress", "/report.html"])
+PAGES = ["/campaigns/{}", "/campaigns/{}/verdicts", "/campaigns/{}/progress", "/campaigns/{}/report.html"]
+FILES = ["/api/v1/campaigns/{}/report", "/api/v1/campaigns/{}/report.md"]
+
+
+@pytest.mark.parametrize("path", [*PAGES, *FILES])
 def test_visitors_of_a_link_see_no_names(coordinator_app: CoordinatorApp, path: str) -> None:
     app = coordinator_app
     app.register()
     ci = bearer(new_token(app, "sebastian", "submit"))
     campaign_id = app.client.post("/api/v1/campaigns", json=campaign(), headers=ci).json["id"]
     client = visitor(app, new_share(app, campaign_id)["secret"])
-    page = client.get(f"/campaigns/{campaign_id}{path}")
+    page = client.get(path.format(campaign_id))
     assert page.status_code == 200
     assert "sebastian" not in page.text

@@ -4,7 +4,9 @@ import re
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import event, update
 
+from coordinator.store.measured.summaries import SummaryRow
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import csrf, sentences
 
@@ -41,6 +43,64 @@ def test_the_list_has_pages_and_says_how_many_campaigns_there_are(
     assert rows(browser.get(link(second.text, "prev")).text) == ["c4", "c3"]
     last = browser.get(link(second.text, "next"))
     assert (rows(last.text), 'rel="next"' in last.text) == (["c0"], False)
+
+
+def finished(app: CoordinatorApp, **more: object) -> str:
+    """A complete campaign with one verdict, of which the ticker has stored what lists show."""
+    campaign_id = app.submit(blocks=5, levels={"low": "closed(8)"}, **more)
+    for _ in range(5):
+        app.run_block()
+        app.wait(1, present=("h1",))
+    return campaign_id
+
+
+def asked_by(app: CoordinatorApp, browser: FlaskClient) -> list[str]:
+    """What the list asks the database."""
+    found: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        found.append(" ".join(statement.split()))
+
+    event.listen(app.store.engine, "before_cursor_execute", note)
+    assert browser.get("/campaigns").status_code == 200
+    event.remove(app.store.engine, "before_cursor_execute", note)
+    return found
+
+
+def test_the_list_has_the_headlines_of_ended_campaigns(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    ended = finished(coordinator_app)
+    running = coordinator_app.submit(blocks=2)
+    coordinator_app.run_block()
+    page = browser.get("/campaigns").text
+    assert re.findall(r'hx-get="(/campaigns/\w+/headline)"', page) == [f"/campaigns/{running}/headline"]
+    column = page.partition(f'id="headline-{ended}"')[2].partition("</td>")[0]
+    assert column.lstrip(">").strip() == browser.get(f"/campaigns/{ended}/headline").text.strip()
+    assert "1.00 ×" in column
+
+
+def test_more_headlines_take_no_more_questions(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    finished(coordinator_app)
+    of_one = asked_by(coordinator_app, browser)
+    finished(coordinator_app, name="second")
+    of_two = asked_by(coordinator_app, browser)
+    assert len(of_two) == len(of_one)
+    assert sum("FROM summaries" in one for one in of_two) == 1
+    assert not any("FROM attempts" in one or "FROM digests" in one for one in of_two)
+
+
+def test_a_headline_of_an_earlier_version_is_asked_for_and_stored(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    coordinator_app.register()
+    ended = finished(coordinator_app)
+    with coordinator_app.store.write() as session:
+        session.execute(update(SummaryRow).values(version="of an earlier analysis"))
+    path = f"/campaigns/{ended}/headline"
+    assert f'hx-get="{path}"' in browser.get("/campaigns").text
+    assert "1.00 ×" in browser.get(path).text
+    assert f'hx-get="{path}"' not in browser.get("/campaigns").text
 
 
 def test_the_form_keeps_the_search(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from coordinator.analysis.reports.headline import primary_verdicts
 from coordinator.web import words
 from coordinator.web.chart import LEFT, WIDTH, capacity_chart, latency_chart, nice_step, throughput_chart
-from coordinator.web.showdown_table import Row, Square, Table, primary_verdicts, primary_waiting, statements
+from coordinator.web.showdown_table import Row, Square, Table, primary_waiting, statements
 from domain.campaigns.campaign import read_campaign
 from domain.loads.metric import Metric
 from domain.reports.report import CampaignReport, CellResult, Family, Verdict, too_few
