@@ -32,7 +32,7 @@ from domain.runs.label_sides import sides_by_label, too_few_values
 from domain.values.texts import NONE, ratio_text
 
 _STYLES = {VerdictWord.BETTER: "green", VerdictWord.WORSE: "red", VerdictWord.SAME: "cyan"}
-MOST_READ = 1000  # campaigns with a label; the coordinator lists no more at once
+_ON_A_PAGE = 1000  # campaigns with a label
 _WIDEST = 30  # characters of a side's column; a longer note takes several lines
 
 
@@ -74,8 +74,8 @@ def compare(
 
 def _by_label(coordinator: Coordinator, key: str, search: str) -> list[str]:
     """The sides by the values of a label. Raises :class:`UsageProblem` if there are fewer than two."""
-    filters: dict[str, str | int] = {"label": key, "limit": MOST_READ, **({"q": search} if search else {})}
-    sides = sides_by_label(coordinator.campaigns(**filters)["campaigns"], key)
+    filters: dict[str, str | int] = {"label": key, "limit": _ON_A_PAGE, **({"q": search} if search else {})}
+    sides = sides_by_label(list(coordinator.all_campaigns(**filters)), key)
     if len(sides) < 2:
         raise UsageProblem(too_few_values(key, len(sides)))
     return sides

@@ -31,7 +31,7 @@ from domain.values.texts import counted, error_text
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 _MAX_TOKEN = 4096  # characters
-_MOST = 1000  # campaigns of one request
+_ON_A_PAGE = 1000  # campaigns
 
 
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -179,7 +179,7 @@ def cancel(coordinator: Coordinator, campaign_id: str | None, *, every: bool, ye
         campaign = coordinator.cancel(campaign_id)
         print_json(campaign) if as_json else click.echo(_cancelled(campaign))
         return
-    waiting = [one for state in CANCELLABLE for one in coordinator.campaigns(state=state, limit=_MOST)["campaigns"]]
+    waiting = [one for state in CANCELLABLE for one in coordinator.all_campaigns(state=state, limit=_ON_A_PAGE)]
     if waiting and not yes:
         print_campaigns(waiting)
         click.confirm(f"Cancel {counted(len(waiting), 'campaign')}?", abort=True, err=True)

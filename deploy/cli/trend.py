@@ -38,7 +38,7 @@ def trend(
     """
     wanted = {"search": search, "host": host, "label": ",".join(label)}
     if series_id is None:
-        _list(coordinator.series(**wanted), as_json=as_json)
+        _list(list(coordinator.all_series(**wanted)), as_json=as_json)
         return
     if any(wanted.values()):
         raise UsageProblem("--search, --host and --label are for the list of series: leave out SERIES_ID")
@@ -74,14 +74,14 @@ def print_trends(found: TrendReport, console: Console) -> None:
         console.print(caution, highlight=False, markup=False)
 
 
-def _list(found: Mapping[str, Any], *, as_json: bool) -> None:
+def _list(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        print_json(found)
+        print_json({"series": found, "total": len(found)})
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("series", "name", "hosts", "campaigns", "newest (UTC)"):
         table.add_column(heading, no_wrap=True, justify="right" if heading == "campaigns" else "left")
-    for one in found["series"]:
+    for one in found:
         table.add_row(
             one["id"], one["name"], one["hosts"], str(one["campaigns"]), one["last_at"][:16].replace("T", " ")
         )

@@ -130,7 +130,7 @@ def test_trend_lists_series_then_shows_changes_with_what_was_new(asked):
 
 def test_series_are_listed_by_name_host_and_labels(asked, monkeypatch):
     queries = []
-    monkeypatch.setattr(Coordinator, "series", lambda _, **wanted: queries.append(wanted) or {"series": []})
+    monkeypatch.setattr(Coordinator, "all_series", lambda _, **wanted: queries.append(wanted) or iter(()))
     given = ["--search", "edge proxy", "--host", "h1", "--label", "team=edge", "--label", "ci"]
     assert CliRunner().invoke(trend, given).exit_code == 0
     assert queries == [{"search": "edge proxy", "host": "h1", "label": "team=edge,ci"}]
