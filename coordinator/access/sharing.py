@@ -12,7 +12,7 @@ from domain.values.names import is_campaign_id
 OPEN = frozenset(
     {
         "web.campaign", "web.verdicts", "web.why", "web.trials", "web.trial", "web.flame_graphs", "web.progress",
-        "web.report_file",
+        "web.report_file", "web.campaign_hosts", "comparisons.get_host_factor", "bundles.get_bundle",
         "campaigns.get_report", "campaigns.get_results", "campaigns.get_verdicts", "campaigns.get_expectations",
         "campaigns.get_results_csv", "campaigns.get_verdicts_csv", "campaigns.get_expectations_csv",
         "campaigns.get_carrying_csv", "campaigns.get_figures_csv", "exports.get_report_markdown", "exports.get_junit",

@@ -1,7 +1,10 @@
 """Read-only links: they open one campaign to read, and nothing else; their secret is in no address that is sent."""
 
+import io
 import re
+import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,11 +14,22 @@ from coordinator.access import sharing
 from coordinator.store.people.shares import ShareRow
 from domain.hosts.host_tokens import hash_of
 from tests.unit.coordinator.access.callers import audited, bearer, browser_of, new_share, new_token
-from tests.unit.coordinator.coordinator_app import CoordinatorApp
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign, result
 from tests.unit.coordinator.pages import csrf
 
-PAGES = ("", "/verdicts", "/why", "/trials", "/report.html")
-FILES = ("report", "results", "verdicts", "results.csv", "verdicts.csv", "carrying.csv", "report.md", "trials")
+PAGES = ("", "/verdicts", "/why", "/hosts", "/trials", "/report.html")
+FILES = (
+    "report",
+    "results",
+    "verdicts",
+    "results.csv",
+    "verdicts.csv",
+    "carrying.csv",
+    "report.md",
+    "trials",
+    "hosts",
+    "bundle.tar.gz",
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +84,45 @@ def test_a_link_opens_its_campaign_to_read(coordinator_app: CoordinatorApp, camp
             assert answer.data, name
             assert answer.headers["Cache-Control"] == "no-store"
             assert answer.headers["X-Robots-Tag"] == "noindex, nofollow"
+
+
+@pytest.fixture
+def of_two_hosts(tmp_path: Path) -> Iterator[CoordinatorApp]:
+    """A separate coordinator, with two hosts."""
+    app = CoordinatorApp(tmp_path)
+    for host in ("h1", "h2"):
+        app.register(host)
+    yield app
+    app.close()
+
+
+def test_no_file_and_no_page_of_a_link_has_what_users_are_called_or_wrote(of_two_hosts: CoordinatorApp) -> None:
+    app = of_two_hosts
+    token = new_token(app, "sebastian", "submit")
+    wanted = campaign(blocks=2, hosts=["h1", "h2"])
+    campaign_id = app.client.post("/api/v1/campaigns", json=wanted, headers=bearer(token)).json["id"]
+    path = f"/api/v1/campaigns/{campaign_id}"
+    kept = {"labels": {"team": "secret-team"}, "note": "secret-note"}
+    assert app.client.patch(path, json=kept, headers=bearer(token)).status_code == 200
+    for host, message in list(app.dispatcher.sent):
+        made = {"lease": app.claim(message, host), "result": result(host, ["direct", "tproxy"])}
+        assert app.call("report", message, made).status_code == 204
+    created = new_share(app, campaign_id)
+    client = visitor(app, created["secret"])
+    sent = {name: client.get(f"{path}/{name}") for name in FILES}
+    sent |= {page: client.get(f"/campaigns/{campaign_id}{page}") for page in PAGES}
+    assert {answer.status_code for answer in sent.values()} == {200}
+    found = {name: answer.data for name, answer in sent.items()}
+    assert b"Compare two hosts" not in found["/hosts"], "that page is not open"
+    assert b'"h2"' in found["hosts"]
+    with tarfile.open(fileobj=io.BytesIO(found.pop("bundle.tar.gz"))) as bundle:
+        files = {one.name: bundle.extractfile(one) for one in bundle.getmembers() if one.isfile()}
+        found |= {name: file.read() for name, file in files.items() if file is not None}
+    assert sum(b'"h2"' in data or b'"h1"' in data for data in found.values()) > 3, "the bundle is looked into"
+    secrets = (app.settings.token, token, created["secret"], hash_of(created["secret"]))
+    for name, data in found.items():
+        for word in ("sebastian", "secret-team", "secret-note", *secrets):
+            assert word.encode() not in data, (name, word)
 
 
 def test_a_link_opens_nothing_else(coordinator_app: CoordinatorApp, campaign_id: str) -> None:

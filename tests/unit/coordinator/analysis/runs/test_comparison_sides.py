@@ -171,9 +171,7 @@ def test_equal_sides_differ_in_at_most_one_of_twenty_answers() -> None:
     answers = list(_simulated([0.0] * SIDES, 11))
     bound = binom.ppf(CERTAIN, SIMULATED, 0.05)
     false = sum(_is_any_proven(found) for found, _ in answers)
-    by_column = sum(
-        any(_is_any_proven(compare(sides[0], side)) for side in sides[1:]) for _, sides in answers[:200]
-    )
+    by_column = sum(any(_is_any_proven(compare(sides[0], side)) for side in sides[1:]) for _, sides in answers[:200])
     print(f"a false difference in {false} of {SIMULATED} answers; with each side judged alone in {by_column} of 200")
     assert false <= bound
     assert by_column > binom.ppf(CERTAIN, 200, 0.05), "the bound can fail"
