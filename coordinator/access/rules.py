@@ -46,6 +46,8 @@ _SHARE = Rule(Scope.SUBMIT, "share.create")
 _REVOKE_SHARE = Rule(Scope.SUBMIT, "share.revoke")
 _ADD_SCHEDULE, _ADD_RULE = Rule(Scope.SUBMIT, "schedule.add"), Rule(Scope.SUBMIT, "rule.add")
 _CHANGE_SCHEDULE = Rule(Scope.SUBMIT, "schedule.change", "schedule", "schedule_id")
+_CHANGE_RULE = Rule(Scope.SUBMIT, "rule.change", "rule", "rule_id")
+_CHANGE_NOTICE = Rule(Scope.SUBMIT, "notice.change", "notice", "notice_id")
 _REMOVE_RULE = Rule(Scope.SUBMIT, "rule.remove", "rule", "rule_id")
 _ADD_NOTICE = Rule(Scope.SUBMIT, "notice.add")
 _REMOVE_NOTICE = Rule(Scope.SUBMIT, "notice.remove", "notice", "notice_id")
@@ -92,13 +94,15 @@ RULES: Mapping[str, Rule] = {
     "rules.get_rule": Rule(Scope.SUBMIT),
     "rules.add_rule": _ADD_RULE,
     "web.add_rule": _ADD_RULE,
-    "rules.change_rule": Rule(Scope.SUBMIT, "rule.change", "rule", "rule_id"),
+    "rules.change_rule": _CHANGE_RULE,
+    "web.change_rule": _CHANGE_RULE,
     "rules.remove_rule": _REMOVE_RULE,
     "web.remove_rule": _REMOVE_RULE,
     "notices.list_notices": Rule(Scope.SUBMIT),  # as with rules
     "notices.get_notice": Rule(Scope.SUBMIT),
     "notices.add_notice": _ADD_NOTICE,
-    "notices.change_notice": Rule(Scope.SUBMIT, "notice.change", "notice", "notice_id"),
+    "notices.change_notice": _CHANGE_NOTICE,
+    "web.change_notice": _CHANGE_NOTICE,
     "notices.remove_notice": _REMOVE_NOTICE,
     "web.notices": Rule(Scope.SUBMIT),
     "web.add_notice": _ADD_NOTICE,

@@ -48,8 +48,7 @@ def add_notice(wanted: NewNotice) -> Response:
 @blueprint.doc(responses=[404])
 def get_notice(notice_id: str) -> Notice:
     """A notice with its newest events, their messages, and each attempt to deliver them."""
-    with services().store.read() as session:
-        return store.notice_view(session, store.notice_row(session, notice_id) or _no_notice(notice_id))
+    return notice_by_id(notice_id)
 
 
 @blueprint.patch("/notices/<notice_id>")
@@ -76,6 +75,12 @@ def all_notices() -> list[Notice]:
     """Every notice that can be read."""
     with services().store.read() as session:
         return [store.notice_view(session, row) for row, _ in readable(store.notice_rows(session), "wanted")]
+
+
+def notice_by_id(notice_id: str) -> Notice:
+    """One notice. Aborts with 404."""
+    with services().store.read() as session:
+        return store.notice_view(session, store.notice_row(session, notice_id) or _no_notice(notice_id))
 
 
 def add(wanted: NewNotice) -> Notice:

@@ -50,8 +50,7 @@ def add_rule(wanted: NewRule) -> Response:
 @blueprint.doc(responses=[404])
 def get_rule(rule_id: str) -> Rule:
     """A rule with its newest events, their messages, and each attempt to deliver them."""
-    with services().store.read() as session:
-        return store.rule_view(session, store.rule_row(session, rule_id) or _no_rule(rule_id))
+    return rule_by_id(rule_id)
 
 
 @blueprint.patch("/rules/<rule_id>")
@@ -78,6 +77,12 @@ def all_rules(series_id: str | None = None) -> list[Rule]:
     """Every rule, or those of one series."""
     with services().store.read() as session:
         return [store.rule_view(session, row) for row, _ in readable(store.rules_of(session, series_id), "wanted")]
+
+
+def rule_by_id(rule_id: str) -> Rule:
+    """One rule. Aborts with 404."""
+    with services().store.read() as session:
+        return store.rule_view(session, store.rule_row(session, rule_id) or _no_rule(rule_id))
 
 
 def add(wanted: NewRule) -> Rule:

@@ -9,7 +9,8 @@ from werkzeug.wrappers import Response
 from coordinator.api import notices as api
 from coordinator.services import services
 from coordinator.web.entry import blueprint
-from domain.runs.notice import NewNotice, Occasion
+from coordinator.web.receivers import receivers_of
+from domain.runs.notice import NewNotice, NoticeChanges, Occasion
 from domain.values.problems import InvalidInput, Problem, problems_of
 
 
@@ -22,19 +23,33 @@ def notices() -> str:
 @blueprint.post("/notices")
 def add_notice() -> Response | tuple[str, int]:
     """Add a notice."""
-    form = request.form
-    wanted = {
-        "occasion": form.get("occasion", ""),
-        **{name: form.get(name, "").strip() or None for name in ("name", "label", "webhook")},
-        "email": form.get("email", "").replace(",", " ").split(),
-    }
     try:
-        api.add(NewNotice.model_validate(wanted))
+        api.add(NewNotice.model_validate(_wanted()))
     except ValidationError as error:
         return _page(problems_of(error)), 422
     except InvalidInput as error:
         return _page(error.problems), 422
     return redirect(url_for("web.notices"), code=303)
+
+
+@blueprint.post("/notices/<notice_id>/change")
+def change_notice(notice_id: str) -> Response | tuple[str, int]:
+    """Change which ends a notice reports, and its receivers."""
+    api.notice_by_id(notice_id)  # 404 comes before what is wrong with the form
+    try:
+        api.change(notice_id, NoticeChanges.model_validate(_wanted()))
+    except ValidationError as error:
+        return _page(problems_of(error), changed=notice_id), 422
+    except InvalidInput as error:
+        return _page(error.problems, changed=notice_id), 422
+    return redirect(url_for("web.notices"), code=303)
+
+
+def _wanted() -> dict[str, object]:
+    """What the form says of a notice; an empty field is none."""
+    form = request.form
+    chosen = {name: form.get(name, "").strip() or None for name in ("name", "label")}
+    return {"occasion": form.get("occasion", ""), **chosen, **receivers_of(form)}
 
 
 @blueprint.post("/notices/<notice_id>/remove")
@@ -44,12 +59,15 @@ def remove_notice(notice_id: str) -> Response:
     return redirect(url_for("web.notices"), code=303)
 
 
-def _page(problems: Sequence[Problem] = ()) -> str:
+def _page(problems: Sequence[Problem] = (), changed: str = "") -> str:
+    """The page; ``changed`` is the notice whose form was sent, so that it shows what was typed."""
     return render_template(
         "web/notices.html",
         found=api.all_notices(),
         occasions=tuple(Occasion),
         allowed=services().settings.notices,
         problems=problems,
-        sent=request.form,
+        sent={} if changed else request.form,
+        edited=request.form,
+        changed=changed,
     )

@@ -13,9 +13,10 @@ from coordinator.api.comparison_sides import BETWEEN_SIDES
 from coordinator.api.series import SeriesQuery
 from coordinator.services import services
 from coordinator.web.entry import blueprint
+from coordinator.web.receivers import receivers_of
 from coordinator.web.trend_chart import Group, groups_of, trend_chart
 from domain.runs.comparison import COLUMNS
-from domain.runs.rule import Direction, NewRule
+from domain.runs.rule import Direction, NewRule, RuleChanges
 from domain.runs.trend import Trend, TrendReport, periods_of
 from domain.values.problems import InvalidInput, Problem, problems_of
 
@@ -55,19 +56,9 @@ def trend(series_id: str) -> str:
 @blueprint.post("/trends/<series_id>/rules")
 def add_rule(series_id: str) -> Response | tuple[str, int]:
     """Watch a trend."""
-    form = request.form
     names = ("workload", "level", "datapath", "reference", "metric")
-    watched = dict(zip(names, form.get("watched", "").split(_BETWEEN), strict=False))
-    emails = [word for word in form.get("email", "").replace(",", " ").split() if word]
-    wanted = {
-        **watched,
-        "series": series_id,
-        "reference": watched.get("reference") or None,
-        "percent": form.get("percent", ""),
-        "direction": form.get("direction", ""),
-        "webhook": form.get("webhook", "").strip() or None,
-        "email": emails,
-    }
+    watched = dict(zip(names, request.form.get("watched", "").split(_BETWEEN), strict=False))
+    wanted = {**watched, "series": series_id, "reference": watched.get("reference") or None, **_reported()}
     try:
         rules_api.add(NewRule.model_validate(wanted))
     except ValidationError as error:
@@ -77,13 +68,35 @@ def add_rule(series_id: str) -> Response | tuple[str, int]:
     return redirect(url_for("web.trend", series_id=series_id, _anchor="rules"), code=303)
 
 
+@blueprint.post("/rules/<rule_id>/change")
+def change_rule(rule_id: str) -> Response | tuple[str, int]:
+    """Change which regressions a rule reports, and its receivers."""
+    series_id = rules_api.rule_by_id(rule_id).series
+    try:
+        rules_api.change(rule_id, RuleChanges.model_validate(_reported()))
+    except ValidationError as error:
+        return _page(series_id, problems_of(error), changed=rule_id), 422
+    except InvalidInput as error:
+        return _page(series_id, error.problems, changed=rule_id), 422
+    return redirect(url_for("web.trend", series_id=series_id, _anchor="rules"), code=303)
+
+
+def _reported() -> dict[str, object]:
+    """What the form says of a rule beside the figure that it watches."""
+    form = request.form
+    return {
+        "percent": form.get("percent", ""), "direction": form.get("direction", ""), **receivers_of(form),
+    }  # fmt: skip
+
+
 @blueprint.post("/rules/<rule_id>/remove")
 def remove_rule(rule_id: str) -> Response:
     """Stop to watch a trend."""
     return redirect(url_for("web.trend", series_id=rules_api.remove(rule_id).series, _anchor="rules"), code=303)
 
 
-def _page(series_id: str, problems: Sequence[Problem] = ()) -> str:
+def _page(series_id: str, problems: Sequence[Problem] = (), changed: str = "") -> str:
+    """The page; ``changed`` is the rule whose form was sent, so that it shows what was typed."""
     report = api.trend_report(series_id)
     groups = groups_of(report)
     chosen = _chosen(groups)
@@ -103,7 +116,9 @@ def _page(series_id: str, problems: Sequence[Problem] = ()) -> str:
         directions=list(Direction),
         columns=COLUMNS,
         problems=problems,
-        sent=request.form,
+        sent={} if changed else request.form,
+        edited=request.form,
+        changed=changed,
         notices=services().settings.notices,
     )
 
