@@ -1,5 +1,6 @@
 """A campaign with its raw trials as one signed file, and the key that signs it."""
 
+import threading
 from typing import Literal
 
 from apiflask import APIBlueprint
@@ -21,6 +22,10 @@ from coordinator.store.measured.bundle_files import bundle_files
 
 blueprint = APIBlueprint("bundles", __name__, tag="Campaigns")
 GZIP = "application/gzip"
+AT_ONCE = 2  # bundles that are packed; each takes a thread of users, and CPU time
+RETRY_S = 10
+
+_room = threading.BoundedSemaphore(AT_ONCE)
 
 
 class KeyView(BaseModel):
@@ -47,8 +52,21 @@ def get_key() -> KeyView | Response:
 def get_bundle(campaign_id: str) -> Response:
     """A campaign that has ended: its file, every attempt with its raw trials and histograms, and its report, signed.
 
-    `showdown verify FILE` checks the signature, analyses the trials again, and compares every word and number.
+    `showdown verify FILE` checks the signature, analyses the trials again, and compares every word and number. While
+    two bundles are packed, a third is refused with status 503; `Retry-After` says when to ask again.
     """
+    if not _room.acquire(blocking=False):
+        message = f"{AT_ONCE} bundles are being packed; ask again in {RETRY_S} seconds"
+        refused = error_response(503, message, code=Code.UNAVAILABLE)
+        refused.headers["Retry-After"] = str(RETRY_S)
+        return refused
+    try:
+        return _packed(campaign_id)
+    finally:
+        _room.release()
+
+
+def _packed(campaign_id: str) -> Response:
     store, settings = services().store, services().settings
     digests.complete(store, campaign_id)
     with store.read() as session:

@@ -3,11 +3,14 @@
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
+from coordinator.api import bundles
 from coordinator.bundle.keys import KeyUnusable, PublicKey, signing_key
 from coordinator.config import SettingsError, load_settings, signing_key_file
 from deploy.cli.errors import ExitCode
@@ -65,6 +68,24 @@ def test_a_campaign_that_runs_has_no_bundle_yet(coordinator_app: CoordinatorApp,
     assert (answer.status_code, answer.json["code"]) == (409, "campaign_not_ended")
     assert "bundle" not in browser.get(f"/campaigns/{campaign_id}").text
     assert coordinator_app.get("campaigns/nosuch/bundle.tar.gz").status_code == 404
+
+
+def test_two_bundles_are_packed_at_once_and_a_third_is_asked_to_wait(
+    coordinator_app: CoordinatorApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, pack = f"campaigns/{finished(coordinator_app, blocks=1)}/bundle.tar.gz", bundles.write_bundle
+    meanwhile: list[TestResponse] = []
+
+    def packing(*given: Any) -> Any:
+        meanwhile.append(coordinator_app.get(path))
+        return pack(*given)
+
+    monkeypatch.setattr(bundles, "write_bundle", packing)
+    assert coordinator_app.get(path).status_code == 200
+    refused, second = meanwhile
+    assert (refused.status_code, second.status_code) == (503, 200)
+    assert (refused.json["code"], refused.headers["Retry-After"]) == ("unavailable", "10")  # type: ignore[index]
+    assert coordinator_app.get(path).status_code == 200, "there is room again"
 
 
 def test_without_a_usable_key_nothing_is_signed(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
