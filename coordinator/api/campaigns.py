@@ -248,7 +248,13 @@ def _version(campaign_id: str) -> reports.Version:
 
 
 def _stored_text(campaign_id: str) -> bytes | None:
-    return reports.stored_text(services().store, campaign_id, _version(campaign_id))
+    """The report of an ended campaign, made if it is missing; ``None`` if it cannot be stored, as of an open one."""
+    store, version = services().store, _version(campaign_id)
+    text = reports.stored_text(store, campaign_id, version)
+    if text is None and version.stored is not None:
+        report_of(campaign_id)  # it is stored when it is made, so its text is written once
+        text = reports.stored_text(store, campaign_id, version)
+    return text
 
 
 def _field(campaign_id: str, name: str) -> Mapping[str, Any] | Response:

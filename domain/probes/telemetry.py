@@ -1,12 +1,12 @@
 """The account of telemetry points that every block closes, and the causes of loss."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field
 
-from domain.values.bounds import PRINTABLE, Count, added, text
+from domain.values.bounds import MAX_COUNT, PRINTABLE, Count, text
 from domain.values.frozen import Frozen
 
 
@@ -78,18 +78,23 @@ class TelemetryAccount(Frozen):
         """The losses in words: ``12 refused by InfluxDB; 3 …``; empty without known causes."""
         return "; ".join(f"{points:,} {CAUSES[cause]}" for cause, points in self.losses.items() if points)
 
-    def plus(self, other: Self) -> "TelemetryAccount":
+    @classmethod
+    def total(cls, accounts: Sequence[Self]) -> "TelemetryAccount":
         """The sum over blocks; it has the first reason."""
         return TelemetryAccount(
-            produced=added(self.produced, other.produced),
-            delivered=added(self.delivered, other.delivered),
-            spooled=added(self.spooled, other.spooled),
-            queued=added(self.queued, other.queued),
-            lost=added(self.lost, other.lost),
+            produced=_sum(one.produced for one in accounts),
+            delivered=_sum(one.delivered for one in accounts),
+            spooled=_sum(one.spooled for one in accounts),
+            queued=_sum(one.queued for one in accounts),
+            lost=_sum(one.lost for one in accounts),
             losses={
-                cause: added(self.losses.get(cause, 0), other.losses.get(cause, 0))
+                cause: _sum(one.losses.get(cause, 0) for one in accounts)
                 for cause in LossCause
-                if cause in self.losses or cause in other.losses
+                if any(cause in one.losses for one in accounts)
             },
-            missing=self.missing or other.missing,
+            missing=next((one.missing for one in accounts if one.missing), ""),
         )
+
+
+def _sum(counts: Iterable[int]) -> int:
+    return min(MAX_COUNT, sum(counts))

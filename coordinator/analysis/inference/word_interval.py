@@ -4,7 +4,7 @@ import math
 
 from domain.reports.report import Verdict
 from domain.reports.verdict_words import VerdictWord
-from domain.values.texts import is_one_value, number_text
+from domain.values.texts import decimals_of, is_one_value, plain_text
 
 
 def word_interval(verdict: Verdict) -> tuple[float, float]:
@@ -23,10 +23,11 @@ def ratio_and_interval(verdict: Verdict) -> tuple[str, str]:
     does not hold: then the end is in words. Pairs without scatter have no interval.
     """
     low, high = word_interval(verdict)
-    value = number_text(verdict.ratio or 0.0, low, high, 1.0)
+    decimals = decimals_of(low, high, 1.0)
+    value = plain_text(verdict.ratio or 0.0, decimals)
     if is_one_value(low, high):
         return value, "in every pair"
-    begin, end = (number_text(one, low, high, 1.0) for one in (low, high))
+    begin, end = plain_text(low, decimals), plain_text(high, decimals)
     if verdict.verdict in (VerdictWord.BETTER, VerdictWord.WORSE):
         begin, end = "above 1" if low == 1 else begin, "below 1" if high == 1 else end
     return value, f"[{begin}, {end}]"

@@ -25,7 +25,7 @@ from coordinator.analysis.trials.columns import answered_within, carried_in, col
 from coordinator.analysis.trials.load_shown import cpus_shown
 from coordinator.analysis.trials.pool import Pool
 from coordinator.scheduling.digests import TrialDigest
-from domain.campaigns.campaign import Cell
+from domain.campaigns.cells import cell_at
 from domain.loads.load import OpenLoad, ShareLoad
 from domain.reports.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
 from domain.reports.verdict_words import CarryingWord
@@ -133,7 +133,7 @@ def _counts(data: CampaignResults) -> Iterable[_Counts]:
 
 
 def _statement(data: CampaignResults, counts: _Counts, p: float | None, comparisons: int) -> Carrying:
-    cell = Cell(datapath=counts.pair[0], workload=counts.workload, level=counts.level)
+    cell = cell_at(counts.pair[0], counts.workload, counts.level)
     word = CarryingWord.UNCLEAR
     if p is not None and p < SIGNIFICANCE:
         more = counts.carried > counts.reference_carried

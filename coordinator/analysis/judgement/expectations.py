@@ -19,6 +19,7 @@ from coordinator.analysis.trials.campaign_results import CampaignResults
 from coordinator.analysis.trials.missed_blocks import missed_blocks
 from coordinator.scheduling.lifecycle import CampaignState
 from domain.campaigns.campaign import Cell
+from domain.campaigns.cells import cell_at
 from domain.campaigns.expectation import Expectation, places_of, read_expectation
 from domain.loads.metric import SHARE_METRICS, Metric
 from domain.reports.gate import Check, Outcome
@@ -62,7 +63,7 @@ class _Place:
 
     def cell(self, label: str) -> Cell:
         """A datapath's cell here."""
-        return Cell(datapath=label, workload=self.workload, level=self.level)
+        return cell_at(label, self.workload, self.level)
 
 
 def checks_of(

@@ -10,7 +10,8 @@ from typing import Protocol
 from coordinator.analysis.inference.statistics import Estimate
 from coordinator.analysis.inference.weights import Noise
 from coordinator.analysis.trials.campaign_results import CampaignResults
-from domain.campaigns.campaign import Campaign, Cell
+from domain.campaigns.campaign import Campaign
+from domain.campaigns.cells import cell_at
 from domain.campaigns.primary import PRIMARY_METRICS, read_primary
 from domain.loads.load import ClosedLoad
 from domain.loads.metric import Metric, metrics_of, share_metrics_of
@@ -46,7 +47,7 @@ class Question:
     def logs(self, data: CampaignResults, level: str) -> list[float]:
         """The log-ratios of one level; of shares the differences."""
         label, reference = self.pair
-        return data.contrasts(Cell(datapath=label, workload=self.workload, level=level), reference, self.metric)
+        return data.contrasts(cell_at(label, self.workload, level), reference, self.metric)
 
     def noise(self, data: CampaignResults, level: str) -> Noise | None:
         """The noise of all compared datapaths in the blocks that count at one level."""
@@ -55,7 +56,7 @@ class Question:
     def estimate(self, data: CampaignResults, level: str) -> Estimate | None:
         """The mean of one level's log-ratios; of shares of its differences."""
         label, reference = self.pair
-        return data.estimate(Cell(datapath=label, workload=self.workload, level=level), reference, self.metric)
+        return data.estimate(cell_at(label, self.workload, level), reference, self.metric)
 
 
 def stage_pairs(campaign: Campaign) -> tuple[Pair, ...]:
@@ -98,12 +99,15 @@ def primary_questions(data: Design, pairs: Sequence[Pair]) -> tuple[Question, ..
 
 def questions_about(campaign: Campaign, chosen: Sequence[tuple[Pair, Sequence[Metric]]]) -> tuple[Question, ...]:
     """Each chosen pair by each of its metrics, for every workload."""
+    levels_by = {
+        metric: _levels_by_condition(campaign, metric) for metric in {one for _, some in chosen for one in some}
+    }
     return tuple(
         Question(pair, workload, metric, levels)
         for workload in campaign.workloads
         for pair, metrics in chosen
         for metric in metrics
-        for levels in _levels_by_condition(campaign, metric)
+        for levels in levels_by[metric]
     )
 
 

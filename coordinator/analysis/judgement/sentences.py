@@ -171,6 +171,8 @@ def _below_the_tax(verdict: Verdict, taxes: Mapping[str, float]) -> str:
 
     The tax is one of requests/s in closed loops, so it says nothing about other metrics.
     """
+    if not taxes:
+        return ""
     tax = max((taxes.get(label, 0.0) for label in (verdict.datapath, verdict.reference)), default=0.0)
     decided = verdict.verdict in (VerdictWord.BETTER, VerdictWord.WORSE)
     if not decided or verdict.metric is not Metric.REQUESTS_PER_S or not verdict.ratio or tax <= 0:

@@ -15,7 +15,7 @@ from coordinator.analysis.judgement.questions import SIGNIFICANCE, Answer, answe
 from coordinator.analysis.judgement.sentences import Context, sentence_of
 from coordinator.analysis.trials.campaign_results import CampaignResults
 from coordinator.analysis.trials.slow import has_data, lack_of_slow
-from domain.campaigns.campaign import Cell
+from domain.campaigns.cells import cell_at
 from domain.loads.metric import Metric, metrics_of, slow_metrics_of
 from domain.reports.report import MIN_PAIRS, Family, Interval, Verdict
 from domain.reports.verdict_words import VerdictWord
@@ -73,7 +73,7 @@ def _alone(data: CampaignResults, place: Place) -> int:
 
 
 def _estimate(data: CampaignResults, place: Place) -> Estimate | None:
-    cell = Cell(datapath=place.pair[0], workload=place.workload, level=place.level)
+    cell = cell_at(place.pair[0], place.workload, place.level)
     found = data.estimate(cell, place.pair[1], place.metric)
     return found if found is not None and found.count >= MIN_PAIRS else None
 

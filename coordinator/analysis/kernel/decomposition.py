@@ -21,6 +21,7 @@ from coordinator.analysis.trials.campaign_results import CampaignResults
 from coordinator.analysis.trials.columns import known
 from coordinator.analysis.trials.digest import trial_digest
 from domain.campaigns.campaign import Cell
+from domain.campaigns.cells import cell_at
 from domain.probes.watched import StageRole
 from domain.reports.explanation import Decomposition, Difference, StagePart
 from domain.reports.report import MIN_PAIRS
@@ -71,11 +72,11 @@ def explained_by(data: CampaignResults, compared: Sequence[tuple[str, str]], pat
         for level in data.campaign.levels:
             seen = watching(data.level(workload, level), data.campaign.labels, path)
             for label in data.campaign.labels:
-                cell = Cell(datapath=label, workload=workload, level=level)
+                cell = cell_at(label, workload, level)
                 if (found := _of_cell(cell, seen)) is not None:
                     cells[cell] = found
             differences += [
-                _difference(data, Cell(datapath=label, workload=workload, level=level), reference, seen.compared)
+                _difference(data, cell_at(label, workload, level), reference, seen.compared)
                 for label, reference in compared
                 if {label, reference} <= set(seen.compared.labels)
             ]
@@ -86,7 +87,7 @@ def of_trial(trial: TrialResult, path: StagePath) -> Decomposition | None:
     """One trial's own, without intervals; ``None`` where probes watched nothing, or the trial is invalid."""
     digest = trial_digest(trial)
     found = watched_alone(digest, path)
-    cell = Cell(datapath=trial.datapath, workload=trial.workload, level=trial.level)
+    cell = cell_at(trial.datapath, trial.workload, trial.level)
     return _decomposition(cell, found, compared=True, disturbed=int(digest.is_disturbed)) if found else None
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from coordinator.analysis.inference.statistics import CONFIDENCE, Estimate, holm
@@ -21,7 +22,7 @@ from coordinator.analysis.judgement.questions import SIGNIFICANCE
 from coordinator.analysis.levels.ladder import Ladder, ladders, place_of_ladder
 from coordinator.analysis.trials.campaign_results import CampaignResults
 from coordinator.analysis.trials.slow import lack_of_slow
-from domain.campaigns.campaign import Cell
+from domain.campaigns.cells import cell_at
 from domain.loads.metric import Metric
 from domain.reports.crossover import Crossover
 from domain.reports.report import MIN_PAIRS
@@ -35,6 +36,9 @@ _WORDS = {
     Metric.PERCENT_OVER_5MS: "has fewer requests over 5 ms",
 }
 _GRID = 200  # points between two rates at which the interval is looked for
+_ROUNDING = 1 + 1e-9
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def crossovers(data: CampaignResults) -> tuple[Crossover, ...]:
 def _rungs(data: CampaignResults, ladder: Ladder, pair: Pair, metric: Metric) -> list[Rung]:
     found = []
     for rate_per_s, level in ladder.rungs:
-        cell = Cell(datapath=pair[0], workload=ladder.workload, level=level)
+        cell = cell_at(pair[0], ladder.workload, level)
         estimate = data.estimate(cell, pair[1], metric)
         if estimate is None or estimate.count < MIN_PAIRS or estimate.standard_error == 0:
             continue
@@ -102,8 +106,8 @@ def _zero(rungs: Sequence[Rung]) -> Zero:
         parts = ((1 - weights) * left.estimate.standard_error) ** 2, (weights * right.estimate.standard_error) ** 2
         whole = parts[0] + parts[1]
         freedom = whole**2 / (parts[0] ** 2 / left.estimate.freedom + parts[1] ** 2 / right.estimate.freedom)
-        limits = stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(whole)
-        if (fits := begin + weights[np.abs(means) <= limits] * (end - begin)).size:
+        fits = begin + weights[_within_limits(means, np.sqrt(whole), freedom)] * (end - begin)
+        if fits.size:
             fitting += [float(fits.min()), float(fits.max())]
         if (left.estimate.mean > 0) != (right.estimate.mean > 0):
             share = left.estimate.mean / (left.estimate.mean - right.estimate.mean)
@@ -111,6 +115,17 @@ def _zero(rungs: Sequence[Rung]) -> Zero:
     root = roots[len(roots) // 2]  # their number is odd
     low, high = min([root, *fitting]), max([root, *fitting])
     return Zero(math.exp(root), math.exp(low), math.exp(high), rungs[0], rungs[-1])
+
+
+def _within_limits(means: Floats, errors: Floats, freedom: Floats) -> NDArray[np.intp]:
+    """The places of means that Student's t does not distinguish from zero, in order.
+
+    Few are near zero, and only these need a quantile of their own: it is largest at the fewest degrees of freedom.
+    """
+    probability = (1 + CONFIDENCE) / 2
+    near = np.flatnonzero(np.abs(means) <= stdtrit(freedom.min(), probability) * _ROUNDING * errors)
+    limits: Floats = stdtrit(freedom[near], probability) * errors[near]
+    return near[np.abs(means[near]) <= limits]
 
 
 def _crossover(data: CampaignResults, ladder: Ladder, pair: Pair, metric: Metric, zero: Zero) -> Crossover:

@@ -12,7 +12,7 @@ from coordinator.analysis.judgement.carrying import carried_blocks
 from coordinator.analysis.judgement.questions import SIGNIFICANCE
 from coordinator.analysis.levels.ladder import Ladder, ladders, place_of_ladder
 from coordinator.analysis.trials.campaign_results import CampaignResults
-from domain.campaigns.campaign import Cell
+from domain.campaigns.cells import cell_at
 from domain.reports.crossover import OverloadOnset
 
 Count = tuple[int, int]  # of blocks that it did not carry, of blocks
@@ -46,7 +46,7 @@ def _onsets(data: CampaignResults, ladder: Ladder, label: str) -> Iterator[Overl
 
 
 def _count(data: CampaignResults, workload: str, level: str, label: str) -> Count:
-    found = carried_blocks(data.trials(Cell(datapath=label, workload=workload, level=level)))
+    found = carried_blocks(data.trials(cell_at(label, workload, level)))
     return (found.of - found.blocks, found.of) if found else (0, 0)
 
 

@@ -13,7 +13,7 @@ from coordinator.analysis.inference.statistics import finite_exp, interval
 from coordinator.analysis.levels.condition_costs import log_ratios, turns_of
 from coordinator.analysis.trials.campaign_results import CampaignResults
 from coordinator.analysis.trials.declared import values_of
-from domain.campaigns.campaign import Cell
+from domain.campaigns.cells import cell_at
 from domain.loads.load import ClosedLoad
 from domain.loads.metric import Metric
 from domain.reports.report import MIN_PAIRS
@@ -60,7 +60,7 @@ def _ladders(data: CampaignResults) -> Iterator[tuple[str, list[str]]]:
 def _rungs(data: CampaignResults, workload: str, base: str, attacked: Sequence[str], label: str) -> list[Rung]:
     found, others = [], turns_of(data, workload, base)
     for level in attacked:
-        blocked = values_of(data, Cell(datapath=label, workload=workload, level=level), "blocked_per_s")
+        blocked = values_of(data, cell_at(label, workload, level), "blocked_per_s")
         estimate = interval(log_ratios(turns_of(data, workload, level), others, label, Metric.REQUESTS_PER_S))
         if blocked and estimate is not None and estimate.count >= MIN_PAIRS:
             rate = math.fsum(blocked) / len(blocked)

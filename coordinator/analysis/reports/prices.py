@@ -13,7 +13,7 @@ from coordinator.analysis.judgement.sentences import place_of
 from coordinator.analysis.trials.campaign_results import CampaignResults
 from coordinator.analysis.trials.declared import declared_cautions
 from coordinator.analysis.trials.slow import lack_of_slow
-from domain.campaigns.campaign import Cell
+from domain.campaigns.cells import cell_at
 from domain.loads.metric import PRICED, Metric, metrics_of
 from domain.reports.report import MIN_PAIRS, Price
 from domain.values.names import FUNCTIONS
@@ -79,7 +79,7 @@ def _prices(data: CampaignResults, workload: str, level: str, metric: Metric) ->
 
 def _are_mixed(data: CampaignResults, workload: str, level: str, *labels: str) -> bool:
     """Whether latencies are of answers and refusals: a gateway that refuses some requests at once saves no time."""
-    cells = (Cell(datapath=label, workload=workload, level=level) for label in labels)
+    cells = (cell_at(label, workload, level) for label in labels)
     return any(declared_cautions(data, cell) for cell in cells)
 
 

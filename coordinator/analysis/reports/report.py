@@ -178,8 +178,4 @@ def _proven(taxes: Taxes) -> dict[str, float]:
 
 
 def _telemetry(attempts: Iterable[AttemptRecord]) -> TelemetryAccount:
-    total = TelemetryAccount()
-    for attempt in attempts:
-        if attempt.digest is not None:
-            total = total.plus(attempt.digest.telemetry)
-    return total
+    return TelemetryAccount.total([one.digest.telemetry for one in attempts if one.digest is not None])

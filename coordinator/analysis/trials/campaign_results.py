@@ -23,6 +23,7 @@ from coordinator.scheduling.digests import BlockDigest, TrialDigest, TrialWords
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Search, initial_searches, replay_steps
 from domain.campaigns.campaign import Campaign, Cell
+from domain.campaigns.cells import cell_at
 from domain.campaigns.focus import focus_at
 from domain.campaigns.margins import margin_of
 from domain.loads.load import CapacityLoad, OpenLoad, load_text
@@ -134,7 +135,7 @@ class CampaignResults:
         words = self._words.get(label)
         return words.over if words is not None and words.over in self.campaign.labels else ""
 
-    @property
+    @cached_property
     def limit(self) -> str | None:
         """The label that others are shown as a share of, if the campaign has one."""
         return next((label for label in self.campaign.labels if self.role(label) == LIMIT), None)
@@ -232,7 +233,7 @@ class CampaignResults:
         """A row per block or search: each label's figure, NaN without a valid trial that has it."""
         labels = self.campaign.labels
         if metric is Metric.SLO_CAPACITY_PER_S:
-            cell = Cell(datapath=labels[0], workload=workload, level=level)
+            cell = cell_at(labels[0], workload, level)
             found = [{label: one[label].figure_per_s for label in labels} for one in self.searches(cell)]
             return table_of(found, labels)
         trials = self.level(workload, level)

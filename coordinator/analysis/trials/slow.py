@@ -10,6 +10,7 @@ from coordinator.analysis.trials.campaign_results import CampaignResults
 from coordinator.analysis.trials.columns import column, valid_of, with_shares
 from coordinator.analysis.trials.pool import Pool
 from domain.campaigns.campaign import Cell
+from domain.campaigns.cells import cell_at
 from domain.loads.metric import Metric
 from domain.reports.report import MIN_BEYOND, Percentiles
 
@@ -43,7 +44,7 @@ def _episodes(data: CampaignResults, workload: str, level: str, metric: Metric, 
     """The episodes beyond the metric's time, and how many are needed; ``None`` if a trial does not count them."""
     key = workload, level, metric, label
     if key not in data.episodes:
-        cell = Cell(datapath=label, workload=workload, level=level)
+        cell = cell_at(label, workload, level)
         trials, count = _over(data, cell, metric) if metric.over_ms is not None else _beyond(data, cell, metric)
         data.episodes[key] = count, MIN_BEYOND * (trials if metric is Metric.LATENCY_P999_US else min(1, trials))
     return data.episodes[key]

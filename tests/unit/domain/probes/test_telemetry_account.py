@@ -4,6 +4,7 @@ import json
 
 from domain.probes.sample import TELEMETRY_COUNTS, loss_field, telemetry_point
 from domain.probes.telemetry import CAUSES, LossCause, TelemetryAccount
+from domain.values.bounds import MAX_COUNT
 from tests.audit import unaccounted
 
 ACCOUNT = TelemetryAccount(
@@ -15,18 +16,23 @@ ACCOUNT = TelemetryAccount(
 def test_accounts_keep_the_first_reason() -> None:
     one = TelemetryAccount(produced=3, delivered=2, lost=1)
     other = TelemetryAccount(produced=4, lost=4, missing="InfluxDB is down")
-    both = one.plus(other).plus(TelemetryAccount(missing="later"))
+    both = TelemetryAccount.total([one, other, TelemetryAccount(missing="later")])
     assert both == TelemetryAccount(produced=7, delivered=2, lost=5, missing="InfluxDB is down")
 
 
 def test_accounts_add_up_by_cause() -> None:
-    both = ACCOUNT.plus(
-        TelemetryAccount(produced=3, spooled=1, lost=2, losses={LossCause.REJECTED: 1, LossCause.OFF: 1})
-    )
+    other = TelemetryAccount(produced=3, spooled=1, lost=2, losses={LossCause.REJECTED: 1, LossCause.OFF: 1})
+    both = TelemetryAccount.total([ACCOUNT, other])
     assert (both.produced, both.delivered, both.spooled, both.queued, both.lost) == (103, 60, 21, 5, 17)
     assert both.losses == {"rejected": 3, "spool_full": 9, "queue_full": 4, "off": 1}
     assert unaccounted(both) == 0
     assert (both.rejected, both.dropped) == (3, 13)
+
+
+def test_no_sum_is_more_than_a_count_can_be() -> None:
+    most = TelemetryAccount(produced=MAX_COUNT, lost=MAX_COUNT, losses={LossCause.OFF: MAX_COUNT})
+    assert TelemetryAccount.total([most, most]) == most
+    assert TelemetryAccount.total([]) == TelemetryAccount()
 
 
 def test_an_unaccounted_point_is_found() -> None:

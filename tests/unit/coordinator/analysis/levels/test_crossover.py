@@ -2,12 +2,14 @@
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from flask import render_template
 from rich.console import Console
+from scipy.special import stdtrit
 from scipy.stats import binom
 
 from coordinator.analysis.inference.statistics import interval
@@ -70,6 +72,35 @@ def test_no_crossing_is_reported_where_there_is_none(kind: str, truth: Truth) ->
     assert false <= binom.ppf(0.001, SIMULATED, 0.05)
     if truth(1) == 0:
         assert naive > 0.8 * SIMULATED, "the test can fail"
+
+
+def interval_at_every_point(rungs: Sequence[Rung]) -> list[float]:
+    """The logarithms of the rates between neighbours at which Student's t does not distinguish the mean from zero."""
+    found: list[float] = []
+    for left, right in pairwise(rungs):
+        begin, end = math.log(left.rate_per_s), math.log(right.rate_per_s)
+        at = np.linspace(0, 1, 201)
+        means = (1 - at) * left.estimate.mean + at * right.estimate.mean
+        one, other = ((1 - at) * left.estimate.standard_error) ** 2, (at * right.estimate.standard_error) ** 2
+        freedom = (one + other) ** 2 / (one**2 / left.estimate.freedom + other**2 / right.estimate.freedom)
+        limits = stdtrit(freedom, 0.975) * np.sqrt(one + other)
+        found += (begin + at[np.abs(means) <= limits] * (end - begin)).tolist()
+    return found
+
+
+@pytest.mark.parametrize("kind", NOISES)
+def test_the_interval_is_that_of_every_point(kind: str) -> None:
+    """Quantiles are computed near zero only."""
+    rng, compared = np.random.default_rng(4), 0
+    for _ in range(SIMULATED // 4):
+        rungs = drawn(rng, kind, lambda r: 0.2 * math.log(r / 13_500.0))
+        for zero in zeros(rungs):
+            between = rungs[rungs.index(zero.before) : rungs.index(zero.after) + 1]
+            logs = [*interval_at_every_point(between), math.log(zero.per_s)]
+            assert zero.low_per_s == pytest.approx(math.exp(min(logs)), rel=1e-15)
+            assert zero.high_per_s == pytest.approx(math.exp(max(logs)), rel=1e-15)
+            compared += 1
+    assert compared > SIMULATED // 8
 
 
 def test_a_difference_that_only_vanishes_is_no_crossing() -> None:

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import delete, event, select, update
 
 from coordinator.analysis.runs.comparison import measured
+from coordinator.api import codec
 from coordinator.bundle.version import analysis_version
 from coordinator.store.campaigns import reports
 from coordinator.store.measured import summaries
@@ -54,6 +55,22 @@ def test_an_ended_campaign_is_answered_without_its_attempts(path: str, coordinat
     assert "FROM summaries" in asked
     assert "attempts" not in asked
     assert "digests" not in asked
+
+
+def test_the_first_report_of_an_ended_campaign_is_written_once(
+    coordinator_app: CoordinatorApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is the text that is stored, and no second one of the same report."""
+    path = f"campaigns/{ended(coordinator_app)}/report"
+    with coordinator_app.store.write() as session:
+        session.execute(delete(SummaryRow))
+    coordinator_app.app.extensions["showdown"].reports.clear()
+    written: list[object] = []
+    monkeypatch.setattr(codec, "rounded", lambda value: written.append(value) or rounded(value))
+    first = coordinator_app.get(path)
+    assert first.status_code == 200
+    assert [one for one in written if one] == []
+    assert coordinator_app.get(path).text == first.text
 
 
 def test_an_open_campaign_has_no_summary(coordinator_app: CoordinatorApp) -> None:
