@@ -1,12 +1,14 @@
 """A campaign with its raw trials as one signed file, and the key that signs it."""
 
 import threading
+from contextlib import ExitStack
 from typing import Literal
 
 from apiflask import APIBlueprint
 from flask import Response
 from pydantic import BaseModel, Field
 
+from coordinator.access import sharing
 from coordinator.api import campaigns
 from coordinator.api.codec import error_response
 from coordinator.api.media import BUNDLE
@@ -19,6 +21,7 @@ from coordinator.store.campaigns import views
 from coordinator.store.capabilities.places import stage_path
 from coordinator.store.measured import digests
 from coordinator.store.measured.bundle_files import bundle_files
+from coordinator.store.rows.models import CampaignRow
 
 blueprint = APIBlueprint("bundles", __name__, tag="Campaigns")
 GZIP = "application/gzip"
@@ -26,6 +29,7 @@ AT_ONCE = 2  # bundles that are packed; each takes a thread of users, and CPU ti
 RETRY_S = 10
 
 _room = threading.BoundedSemaphore(AT_ONCE)
+_room_of_visitors = threading.BoundedSemaphore(AT_ONCE - 1)  # so that one is left for users
 
 
 class KeyView(BaseModel):
@@ -53,17 +57,33 @@ def get_bundle(campaign_id: str) -> Response:
     """A campaign that has ended: its file, every attempt with its raw trials and histograms, and its report, signed.
 
     `showdown verify FILE` checks the signature, analyses the trials again, and compares every word and number. While
-    two bundles are packed, a third is refused with status 503; `Retry-After` says when to ask again.
+    two bundles are packed, or one for a visitor of a link, another is refused with status 503. `Retry-After` says when
+    to ask again.
     """
-    if not _room.acquire(blocking=False):
-        message = f"{AT_ONCE} bundles are being packed; ask again in {RETRY_S} seconds"
-        refused = error_response(503, message, code=Code.UNAVAILABLE)
-        refused.headers["Retry-After"] = str(RETRY_S)
-        return refused
-    try:
+    _check_has_ended(campaign_id)
+    with ExitStack() as places:
+        for room in (_room, _room_of_visitors) if sharing.is_shared() else (_room,):
+            if not room.acquire(blocking=False):
+                return _busy()
+            places.callback(room.release)
         return _packed(campaign_id)
-    finally:
-        _room.release()
+
+
+def _busy() -> Response:
+    message = f"bundles are being packed for others; ask again in {RETRY_S} seconds"
+    refused = error_response(503, message, code=Code.UNAVAILABLE)
+    refused.headers["Retry-After"] = str(RETRY_S)
+    return refused
+
+
+def _check_has_ended(campaign_id: str) -> None:
+    """Aborts with 404 if there is no such campaign; raises ``CodedConflict`` if it has not ended."""
+    with services().store.read() as session:
+        row = session.get(CampaignRow, campaign_id) or no_campaign(campaign_id)
+        state = row.state
+    if not CampaignState(state).ended:
+        message = f"campaign {campaign_id} is {state}; a bundle is of one that has ended"
+        raise CodedConflict(message, Code.CAMPAIGN_NOT_ENDED)
 
 
 def _packed(campaign_id: str) -> Response:
@@ -71,11 +91,6 @@ def _packed(campaign_id: str) -> Response:
     digests.complete(store, campaign_id)
     with store.read() as session:
         record = views.campaign_record(session, campaign_id) or no_campaign(campaign_id)
-        if not CampaignState(record["state"]).ended:
-            raise CodedConflict(
-                f"campaign {campaign_id} is {record['state']}; a bundle is of one that has ended",
-                Code.CAMPAIGN_NOT_ENDED,
-            )
         path = stage_path(session, record["hosts"])
     report = campaigns.report_of(campaign_id)
     try:

@@ -69,9 +69,9 @@ def attention(host: HostView, enrolment: EnrolmentView | None) -> str:
         return "its token was revoked"
     if enrolment.refusal:
         return "its worker was refused"
-    if host.deaf_since:
+    if host.deaf_since and not host.drained_at:
         return "it takes no messages"
-    if not host.online:
+    if not host.online and not host.drained_at:
         return "it is offline"
     outbox = any(one.name == "report_outbox" and not one.present for one in host.capabilities.features)
     return "its reports are not delivered" if outbox else ""

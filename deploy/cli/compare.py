@@ -179,4 +179,4 @@ def _ratio(cell: Compared) -> str:
 
 
 def _word(cell: Compared) -> str:
-    return cell.note or f"[{_STYLES.get(cell.change, 'dim')}]{cell.change.text}[/]"
+    return cell.note or f"[{_STYLES.get(cell.change, 'dim')}]{cell.text}[/]"

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from domain.campaigns.margins import margin_text
 from domain.loads.metric import Metric
 from domain.reports.report import Interval
 from domain.reports.verdict_words import VerdictWord
@@ -103,6 +104,12 @@ class Compared(Frozen):
         default=VerdictWord.NONE, description="Of the other side, compared with the baseline; `none` without a ratio."
     )
     note: str = Field(default="", description="Why there is no ratio.")
+
+    @property
+    def text(self) -> str:
+        """The finding as shown to users: ``same within ±3 %`` has its margin."""
+        within = "" if self.margin is None else f" within ±{margin_text(self.metric, self.margin)}"
+        return self.change.text + (within if self.change is VerdictWord.SAME else "")
 
     @model_validator(mode="before")
     @classmethod

@@ -24,6 +24,8 @@ T = TypeVar("T")
 _ROUNDS = 8  # what is unknown may hide more behind it
 _REMEDY = "Install the coordinator's version of Showdown."
 _MOST_OF_A_WORD = 40
+_DECIDE = frozenset({"expectations", "results"})
+"""Parts of a report that decide the exit code: without an entry it could be success where something failed."""
 _UNKNOWN_WORD = frozenset({"enum", "literal_error", "union_tag_invalid"})
 
 
@@ -31,7 +33,7 @@ def read_answer(kind: type[M], data: Any, what: str) -> M:
     """An answer of the coordinator, which may be newer. Raises :class:`CommandError` if it cannot be read.
 
     Unknown fields are ignored. An unknown judgement is the neutral word of its kind. Entries of lists with another
-    unknown word are left out. The last two are said on standard error.
+    unknown word are left out. The last two are said on standard error. What decides the exit code is never left out.
     """
     return _read(TypeAdapter(kind), data, what)
 
@@ -54,6 +56,9 @@ def _read(adapter: TypeAdapter[T], data: Any, what: str) -> T:
                 if not fields and not entries:
                     message = f"{what} cannot be read; is the coordinator of the same version? {error}"
                     raise CommandError(message) from error
+            if deciding := sorted({str(place[0]) for place in entries} & _DECIDE):
+                message = f"{what} has {' and '.join(deciding)} with words that only a newer version knows. {_REMEDY}"
+                raise CommandError(message)
             left_out += len(entries)
             data = copy.deepcopy(data)
             for place in sorted(fields | entries, key=_last_first, reverse=True):

@@ -12,6 +12,9 @@ from coordinator.analysis.runs.comparison import compare as compared
 from deploy.cli.compare import compare
 from deploy.cli.errors import ExitCode
 from deploy.cli.rest.client import Coordinator
+from domain.loads.metric import Metric
+from domain.reports.verdict_words import VerdictWord
+from domain.runs.comparison import Compared
 from tests.unit.coordinator.analysis.runs.test_comparison import a_run
 
 LINES = [
@@ -51,6 +54,15 @@ def test_it_prints_what_differs_then_figures_then_ratios(asked):
     ]
     assert "better" in line
     assert "these two runs" in text.replace("\n", " ")
+
+
+def test_same_is_printed_with_its_margin():
+    cell = Compared(
+        datapath="tproxy", workload="http_keepalive", level="low", load="closed(8)", metric=Metric.LATENCY_P50_US,
+        change=VerdictWord.SAME, margin=0.03,
+    )  # fmt: skip
+    assert cell.text == "same within ±3 %"
+    assert cell.model_copy(update={"change": VerdictWord.BETTER}).text == "better"
 
 
 def test_json_is_the_coordinators_answer(asked):

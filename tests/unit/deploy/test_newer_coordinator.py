@@ -7,21 +7,29 @@ import pytest
 from pydantic import ValidationError
 
 from coordinator.analysis.runs.comparison import compare
-from deploy.cli.errors import CommandError
+from deploy.cli.errors import CommandError, ExitCode
+from deploy.cli.output import exit_code_of
 from deploy.cli.rest.answers import read_answer
 from deploy.cli.rest.client import Coordinator
 from domain.loads.metric import Metric
 from domain.reports.gate import Outcome
+from domain.reports.report import CampaignReport
 from domain.reports.verdict_words import CarryingWord, VerdictWord
 from domain.runs.comparison import Compared, Comparison
 from domain.runs.rule import NewRule, RuleChanges
 from domain.values.answer_words import reading_answer
 from domain.values.frozen import Frozen
 from tests.unit.coordinator.analysis.runs.test_comparison import a_run
+from tests.unit.deploy.test_cli_remote import report
 
 RULE = {
     "series": "0123456789abcdef", "workload": "http_keepalive", "level": "low", "datapath": "tproxy",
     "metric": "cpu_us_per_request", "id": "k3f9x2ab", "created_at": "2026-01-01", "regressed_since": None, "events": [],
+}  # fmt: skip
+
+CHECK = {
+    "name": "first", "expression": "tproxy.p99_us <= 5000", "workload": "http_keepalive", "level": "low",
+    "datapath": "tproxy", "metric": "latency_p99_us", "at_most": True, "limit": 5000.0, "outcome": "pass",
 }  # fmt: skip
 
 
@@ -53,6 +61,19 @@ def with_fields(data):
 def test_unknown_fields_at_every_depth_change_nothing(answer, capsys):
     assert shown(with_fields(answer)) == shown(answer)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("part", ["expectations", "results"])
+def test_what_decides_the_exit_code_is_never_left_out(part):
+    found = report(valid_trials=5).model_dump(mode="json")
+    found["expectations"] = [CHECK, CHECK | {"name": "second", "outcome": "fail"}]
+    assert exit_code_of(read_answer(CampaignReport, found, "the report")) is ExitCode.EXPECTATION_FAILED
+    if part == "expectations":
+        found["expectations"][1]["metric"] = "joules_per_request"
+    else:
+        found["results"][0]["invalid_for"] = ["a reason of tomorrow"]
+    with pytest.raises(CommandError, match=f"the report has {part} with words that only a newer version knows"):
+        read_answer(CampaignReport, found, "the report")
 
 
 def test_an_unknown_judgement_claims_nothing_and_is_named(answer, capsys):

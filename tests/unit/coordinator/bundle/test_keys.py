@@ -14,6 +14,7 @@ from coordinator.bundle.keys import KeyUnusable, PublicKey, signing_key
 from coordinator.config import SettingsError, load_settings, signing_key_file
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
+from tests.unit.coordinator.access.callers import new_share
 from tests.unit.coordinator.bundle.bundles import a_key, finished
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
@@ -69,26 +70,30 @@ def test_a_campaign_that_runs_has_no_bundle_yet(coordinator_app: CoordinatorApp,
     assert coordinator_app.get("campaigns/nosuch/bundle.tar.gz").status_code == 404
 
 
-def test_two_bundles_are_packed_at_once_and_a_third_is_asked_to_wait(
-    coordinator_app: CoordinatorApp, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("visits", "at_once"), [(False, 2), (True, 1)])
+def test_few_bundles_are_packed_at_once_and_visitors_leave_a_place(
+    visits: bool, at_once: int, coordinator_app: CoordinatorApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, pack = f"campaigns/{finished(coordinator_app, blocks=1)}/bundle.tar.gz", bundles.write_bundle
+    campaign_id, pack = finished(coordinator_app, blocks=1), bundles.write_bundle
+    path, visitor = f"campaigns/{campaign_id}/bundle.tar.gz", coordinator_app.app.test_client()
+    visitor.post("/shared", data={"secret": new_share(coordinator_app, campaign_id)["secret"]})
     found: list[tuple[int, str | None]] = []
 
-    def ask() -> None:
-        with coordinator_app.get(path) as answer:
+    def ask(*, as_visitor: bool) -> None:
+        with visitor.get(f"/api/v1/{path}") if as_visitor else coordinator_app.get(path) as answer:
             found.append((answer.status_code, answer.headers.get("Retry-After")))
 
     def packing(*given: Any) -> Any:
-        ask()
+        ask(as_visitor=visits)
         return pack(*given)
 
     monkeypatch.setattr(bundles, "write_bundle", packing)
-    ask()
-    assert found == [(503, "10"), (200, None), (200, None)], "the third, the second, the first"
+    ask(as_visitor=visits)
+    assert found == [(503, "10"), *[(200, None)] * at_once], "the last one that was asked for is answered first"
     found.clear()
-    ask()
+    ask(as_visitor=visits)
     assert found[-1] == (200, None), "there is room again"
+    assert coordinator_app.get("campaigns/nosuch/bundle.tar.gz").status_code == 404
 
 
 def test_without_a_usable_key_nothing_is_signed(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:

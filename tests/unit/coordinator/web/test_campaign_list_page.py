@@ -4,8 +4,11 @@ import re
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import event, update
+from sqlalchemy import delete, event, update
 
+from coordinator.api.campaigns import report_of
+from coordinator.store.campaigns.headlines import headline
+from coordinator.store.measured import summaries
 from coordinator.store.measured.summaries import SummaryRow
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import csrf, sentences
@@ -101,6 +104,32 @@ def test_a_headline_of_an_earlier_version_is_asked_for_and_stored(
     assert f'hx-get="{path}"' in browser.get("/campaigns").text
     assert "1.00 ×" in browser.get(path).text
     assert f'hx-get="{path}"' not in browser.get("/campaigns").text
+
+
+def test_a_report_that_was_made_before_the_end_leaves_no_headline(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    """A visitor asks for the headline while the last block ends."""
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=6)
+    for _ in range(5):
+        coordinator_app.run_block()
+    with coordinator_app.app.app_context():
+        early = report_of(campaign_id)
+    coordinator_app.run_block()
+    with coordinator_app.store.write() as session:
+        session.execute(delete(SummaryRow).where(SummaryRow.kind == summaries.HEADLINE.name))
+    headline(coordinator_app.store, campaign_id, early)
+    assert f'hx-get="/campaigns/{campaign_id}/headline"' in browser.get("/campaigns").text, "it is asked for again"
+
+
+def test_a_campaign_without_a_block_says_so_although_it_has_ended(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    coordinator_app.register()
+    coordinator_app.cancel(coordinator_app.submit())
+    browser.get("/campaigns")
+    assert "no block yet" in browser.get("/campaigns").text
 
 
 def test_the_form_keeps_the_search(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:

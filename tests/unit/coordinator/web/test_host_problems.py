@@ -28,6 +28,17 @@ def host() -> HostCapabilities:
     return found.model_copy(update={"datapaths": datapaths, "probes": (Variant(name="queue", missing=missing),)})
 
 
+def test_a_drained_host_that_is_offline_needs_no_attention(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    coordinator_app.register()
+    coordinator_app.now += 3600
+    assert "1 of 1 host needs attention" in " ".join(sentences(browser.get("/hosts")))
+    drained = coordinator_app.client.post("/api/v1/hosts/h1/drain", headers=coordinator_app.user)
+    assert drained.status_code == 204, drained.text
+    assert "needs attention" not in " ".join(sentences(browser.get("/hosts")))
+
+
 def test_a_missing_feature_has_the_variants_and_conditions_that_need_it() -> None:
     found = {one.feature.name: one.costs for one in missing_features(host())}
     assert list(found) == ["qdisc.fq", "cpus.own", "qdisc.netem", "hardware_counters"]
