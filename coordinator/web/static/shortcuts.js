@@ -26,7 +26,7 @@
   // What a row acts on here: the first visible element that it finds, or its link; undefined without either.
   const actsOn = (row) => {
     const found = row.dataset.finds ? [...document.querySelectorAll(row.dataset.finds)] : [];
-    return found.find((one) => one === dialog || one.checkVisibility()) ?? row.querySelector("a") ?? undefined;
+    return found.find((one) => one === dialog || (one.checkVisibility?.() ?? true)) ?? row.querySelector("a") ?? undefined;
   };
 
   const open = () => {
