@@ -154,7 +154,7 @@ def _left_s(
     query = (
         select(func.avg(AttemptRow.ended_at - AttemptRow.claimed_at))
         .join(BlockRow)
-        .where(BlockRow.campaign_id == row.id, AttemptRow.state == AttemptState.DONE)
+        .where(BlockRow.campaign_id == row.id, AttemptRow.ended_as(AttemptState.DONE))
     )
     block_s = session.scalar(query) if row.started_at is not None else None
     if block_s is None:

@@ -119,7 +119,7 @@ def _mean_block_s(session: Session, row: CampaignRow, first: int) -> float | Non
         select(func.sum(AttemptRow.ended_at - AttemptRow.claimed_at), func.count(func.distinct(BlockRow.id)))
         .join(BlockRow)
         .where(BlockRow.campaign_id == row.id, BlockRow.calibration.is_(False), BlockRow.chain.is_(None))
-        .where(BlockRow.index >= first, AttemptRow.state.in_([AttemptState.DONE, AttemptState.FAILED]))
+        .where(BlockRow.index >= first, AttemptRow.ended_as(AttemptState.DONE, AttemptState.FAILED))
     )
     spent_s, blocks = session.execute(query).one()
     return (spent_s or 0.0) / blocks if blocks else None

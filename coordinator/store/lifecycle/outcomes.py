@@ -39,5 +39,5 @@ def _ended_attempts(session: Session, campaign: CampaignRow) -> int:
     for blocks in (measured.where(BlockRow.state.in_(_BEGUN)), waiting):
         of_blocks = blocks.subquery()
         ended = select(AttemptRow.id).join(of_blocks, AttemptRow.block_id == of_blocks.c.id)
-        count += len(session.scalars(ended.where(AttemptRow.state.in_(_ENDED)).limit(USELESS_ATTEMPTS + 1)).all())
+        count += len(session.scalars(ended.where(AttemptRow.ended_as(*_ENDED)).limit(USELESS_ATTEMPTS + 1)).all())
     return count

@@ -82,7 +82,7 @@ def _missing(campaign_id: str) -> Select[str]:
         select(AttemptRow.id)
         .join(BlockRow, BlockRow.id == AttemptRow.block_id)
         .outerjoin(DigestRow, DigestRow.attempt_id == AttemptRow.id)
-        .where(BlockRow.campaign_id == campaign_id, AttemptRow.state == AttemptState.DONE)
+        .where(BlockRow.campaign_id == campaign_id, AttemptRow.ended_as(AttemptState.DONE))
         .where(or_(DigestRow.attempt_id.is_(None), DigestRow.version != VERSION))
         .order_by(BlockRow.index, AttemptRow.number)
     )

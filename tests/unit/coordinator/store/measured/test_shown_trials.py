@@ -3,12 +3,11 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from coordinator.store.measured import shown_trials
 from coordinator.store.measured.shown_trials import ShownTrialsRow
-from coordinator.store.measured.trials import trial_page
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import signed_in
 from tests.unit.coordinator.store.measured.test_summaries import statements
@@ -81,20 +80,3 @@ def test_they_are_deleted_with_their_campaign(coordinator_app: CoordinatorApp, c
     assert answer.status_code == 200, answer.text
     with coordinator_app.store.read() as session:
         assert session.scalars(select(ShownTrialsRow)).all() == []
-
-
-def test_a_page_reads_the_attempts_of_its_own_blocks(coordinator_app: CoordinatorApp, campaign_id: str) -> None:
-    """By the index of states SQLite would read the attempts of every campaign that has ended."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if "digests" in statement and statement.startswith("SELECT"):
-            asked.append((statement, parameters))
-
-    event.listen(coordinator_app.store.engine, "before_cursor_execute", note)
-    assert len(trial_page(coordinator_app.store, campaign_id, 10)) == 4
-    event.remove(coordinator_app.store.engine, "before_cursor_execute", note)
-    with coordinator_app.store.engine.connect() as connection:
-        plans = [list(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", given)) for one, given in asked]
-    assert plans
-    assert not any("ix_attempts_state" in str(plan) for plan in plans), plans
