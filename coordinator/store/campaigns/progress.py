@@ -12,6 +12,7 @@ from coordinator.store.hosts.draining import drained_hosts
 from coordinator.store.lifecycle.planning import set_up_s
 from coordinator.store.lifecycle.search import calibrates
 from coordinator.store.measured.results import shown_load
+from coordinator.store.rows.ended import ended_as
 from coordinator.store.rows.models import AttemptRow, BlockRow, CampaignRow
 from coordinator.store.rows.times import iso
 from domain.hosts.noise_limits import calm_wait_s
@@ -154,7 +155,7 @@ def _left_s(
     query = (
         select(func.avg(AttemptRow.ended_at - AttemptRow.claimed_at))
         .join(BlockRow)
-        .where(BlockRow.campaign_id == row.id, AttemptRow.ended_as(AttemptState.DONE))
+        .where(BlockRow.campaign_id == row.id, ended_as(AttemptState.DONE))
     )
     block_s = session.scalar(query) if row.started_at is not None else None
     if block_s is None:

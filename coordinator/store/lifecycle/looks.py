@@ -18,6 +18,7 @@ from coordinator.scheduling.planner import more_blocks
 from coordinator.store.lifecycle.planning import added_block_s, block_s
 from coordinator.store.measured.records import attempt_records
 from coordinator.store.rows.block_rows import row_of
+from coordinator.store.rows.ended import ended_as
 from coordinator.store.rows.models import AttemptRow, BlockRow, CampaignRow
 from domain.campaigns.campaign import Campaign
 from domain.campaigns.focus import added_levels, per_level
@@ -119,7 +120,7 @@ def _mean_block_s(session: Session, row: CampaignRow, first: int) -> float | Non
         select(func.sum(AttemptRow.ended_at - AttemptRow.claimed_at), func.count(func.distinct(BlockRow.id)))
         .join(BlockRow)
         .where(BlockRow.campaign_id == row.id, BlockRow.calibration.is_(False), BlockRow.chain.is_(None))
-        .where(BlockRow.index >= first, AttemptRow.ended_as(AttemptState.DONE, AttemptState.FAILED))
+        .where(BlockRow.index >= first, ended_as(AttemptState.DONE, AttemptState.FAILED))
     )
     spent_s, blocks = session.execute(query).one()
     return (spent_s or 0.0) / blocks if blocks else None

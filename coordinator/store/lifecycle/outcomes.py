@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 from coordinator.analysis.trials.tally import is_useless, pause_sentence
 from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState
 from coordinator.store.measured.records import attempt_records
+from coordinator.store.rows.ended import ended_as
 from coordinator.store.rows.models import AttemptRow, BlockRow, CampaignRow
 from domain.reports.outcome import USELESS_ATTEMPTS
 
@@ -39,5 +40,5 @@ def _ended_attempts(session: Session, campaign: CampaignRow) -> int:
     for blocks in (measured.where(BlockRow.state.in_(_BEGUN)), waiting):
         of_blocks = blocks.subquery()
         ended = select(AttemptRow.id).join(of_blocks, AttemptRow.block_id == of_blocks.c.id)
-        count += len(session.scalars(ended.where(AttemptRow.ended_as(*_ENDED)).limit(USELESS_ATTEMPTS + 1)).all())
+        count += len(session.scalars(ended.where(ended_as(*_ENDED)).limit(USELESS_ATTEMPTS + 1)).all())
     return count

@@ -18,6 +18,7 @@ from coordinator.scheduling.lifecycle import AttemptState
 from coordinator.store.measured.results import block_result
 from coordinator.store.rows.block_rows import search_step
 from coordinator.store.rows.database import Store
+from coordinator.store.rows.ended import ended_as
 from coordinator.store.rows.models import AttemptRow, BlockRow, CampaignRow, DigestRow, PoolRow
 from domain.trials.trial import BlockResult
 
@@ -82,7 +83,7 @@ def _missing(campaign_id: str) -> Select[str]:
         select(AttemptRow.id)
         .join(BlockRow, BlockRow.id == AttemptRow.block_id)
         .outerjoin(DigestRow, DigestRow.attempt_id == AttemptRow.id)
-        .where(BlockRow.campaign_id == campaign_id, AttemptRow.ended_as(AttemptState.DONE))
+        .where(BlockRow.campaign_id == campaign_id, ended_as(AttemptState.DONE))
         .where(or_(DigestRow.attempt_id.is_(None), DigestRow.version != VERSION))
         .order_by(BlockRow.index, AttemptRow.number)
     )

@@ -12,6 +12,7 @@ from coordinator.scheduling.lifecycle import AttemptState, accepted_attempt
 from coordinator.store.measured.results import trial_place
 from coordinator.store.measured.shown_trials import shown
 from coordinator.store.rows.database import Store
+from coordinator.store.rows.ended import ended_as
 from coordinator.store.rows.models import AttemptRow, BlockRow, DigestRow, TrialRow
 from domain.trials.trial import TrialResult
 
@@ -188,7 +189,7 @@ def _accepted(session: Session, block_ids: set[str]) -> Mapping[str, int | None]
     query = (
         select(AttemptRow.block_id, AttemptRow.number, DigestRow.sound)
         .join(DigestRow, DigestRow.attempt_id == AttemptRow.id)
-        .where(AttemptRow.block_id.in_(block_ids), AttemptRow.ended_as(AttemptState.DONE))
+        .where(AttemptRow.block_id.in_(block_ids), ended_as(AttemptState.DONE))
     )
     found: dict[str, list[tuple[int, bool | None]]] = {}
     for block_id, number, sound in session.execute(query):

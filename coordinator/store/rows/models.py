@@ -6,7 +6,6 @@ ticker decodes none.
 
 from sqlalchemy import (
     Boolean,
-    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -17,7 +16,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
-    func,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -153,14 +151,6 @@ class AttemptRow(Base):
 
     block: Mapped[BlockRow] = relationship(back_populates="attempts")
     trials: Mapped[list["TrialRow"]] = relationship(back_populates="attempt", order_by="TrialRow.position")
-
-    @classmethod
-    def ended_as(cls, *states: str) -> ColumnElement[bool]:
-        """The condition on the state, in a query of one campaign or of some blocks.
-
-        It uses no index: SQLite would take that of states, and read the ended attempts of every campaign.
-        """
-        return func.coalesce(cls.state, "").in_(states)
 
 
 class TrialRow(Base):
