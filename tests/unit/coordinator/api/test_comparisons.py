@@ -41,7 +41,7 @@ def test_both_sides_are_compared_over_rest_and_on_the_page(
     page = browser.get(f"/compare?baseline={pair[0]}&other={pair[1]}")
     assert page.status_code == 200
     assert found["caution"] in sentences(page)
-    assert page.text.count(">same<") == len(found["figures"]) + len(found["ratios"])
+    assert page.text.count(">same within ±") == len(found["figures"]) + len(found["ratios"])
     assert "6.19.0" in page.text
 
 
