@@ -58,7 +58,7 @@ def test_the_page_has_a_column_for_each_side(
     heads = re.findall(r'<th scope="col">([^<]*) <span class="sub">(.*?)</span></th>', page.text)
     sides = [("Side 1", "kernel=6.18.5"), ("Side 2", "kernel=6.19.0")]
     assert heads == [*sides, *[("Baseline", "kernel=6.12.3"), *sides] * 2], "of settings, figures and ratios"
-    assert page.text.count(">same<") == len(found["figures"]) + len(found["ratios"])
+    assert page.text.count(">same within ±") == len(found["figures"]) + len(found["ratios"])
     assert found["caution"] in sentences(page)
     assert chosen_on(page.text) == dict(zip(runs, "0112", strict=True))
 

@@ -122,7 +122,7 @@ def test_pages_of_trials_lead_to_one_another(
     newest = f"/campaigns/{campaign_id}/trials"
     older = links(newest)
     assert list(older) == ["next"]
-    assert links(older["next"].replace("&amp;", "&"))["prev"] == newest
+    assert "prev" not in links(older["next"].replace("&amp;", "&")), "the link to the newest page is no previous page"
 
 
 def test_a_trial_says_what_to_do_and_leads_to_its_neighbours(
